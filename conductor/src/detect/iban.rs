@@ -1,0 +1,174 @@
+//! International bank account numbers (ISO 13616): country, check digits, up to 30 characters; the remainder modulo 97 is 1.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    Kind,
+    pattern::{Raw, compiled},
+};
+
+static HEAD: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)\b[A-Z]{2}[0-9]{2}(?:[ \u{a0}-]?[A-Z0-9]){11,30}"));
+
+/// How long the IBANs of each country are, from the SWIFT registry.
+const LENGTHS: [(&str, usize); 88] = [
+    ("AD", 24),
+    ("AE", 23),
+    ("AL", 28),
+    ("AT", 20),
+    ("AZ", 28),
+    ("BA", 20),
+    ("BE", 16),
+    ("BG", 22),
+    ("BH", 22),
+    ("BI", 27),
+    ("BR", 29),
+    ("BY", 28),
+    ("CH", 21),
+    ("CR", 22),
+    ("CY", 28),
+    ("CZ", 24),
+    ("DE", 22),
+    ("DJ", 27),
+    ("DK", 18),
+    ("DO", 28),
+    ("EE", 20),
+    ("EG", 29),
+    ("ES", 24),
+    ("FI", 18),
+    ("FK", 18),
+    ("FO", 18),
+    ("FR", 27),
+    ("GB", 22),
+    ("GE", 22),
+    ("GI", 23),
+    ("GL", 18),
+    ("GR", 27),
+    ("GT", 28),
+    ("HR", 21),
+    ("HU", 28),
+    ("IE", 22),
+    ("IL", 23),
+    ("IQ", 23),
+    ("IS", 26),
+    ("IT", 27),
+    ("JO", 30),
+    ("KW", 30),
+    ("KZ", 20),
+    ("LB", 28),
+    ("LC", 32),
+    ("LI", 21),
+    ("LT", 20),
+    ("LU", 20),
+    ("LV", 21),
+    ("LY", 25),
+    ("MC", 27),
+    ("MD", 24),
+    ("ME", 22),
+    ("MK", 19),
+    ("MN", 20),
+    ("MR", 27),
+    ("MT", 31),
+    ("MU", 30),
+    ("NI", 28),
+    ("NL", 18),
+    ("NO", 15),
+    ("OM", 23),
+    ("PK", 24),
+    ("PL", 28),
+    ("PS", 29),
+    ("PT", 25),
+    ("QA", 29),
+    ("RO", 24),
+    ("RS", 22),
+    ("RU", 33),
+    ("SA", 24),
+    ("SC", 31),
+    ("SD", 18),
+    ("SE", 24),
+    ("SI", 19),
+    ("SK", 24),
+    ("SM", 27),
+    ("SO", 23),
+    ("ST", 25),
+    ("SV", 28),
+    ("TL", 23),
+    ("TN", 24),
+    ("TR", 26),
+    ("UA", 29),
+    ("VA", 22),
+    ("VG", 24),
+    ("XK", 20),
+    ("YE", 30),
+];
+
+pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
+    for m in HEAD.find_iter(text) {
+        if let Some(span) = valid_prefix(text, m.range()) {
+            found.push((span, Kind::IBAN));
+        }
+    }
+}
+
+/// The start of `span` that is a valid IBAN; words may follow it after a space.
+fn valid_prefix(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let characters: Vec<(usize, char)> = text[span.clone()]
+        .char_indices()
+        .filter(|(_, c)| c.is_ascii_alphanumeric())
+        .map(|(at, c)| (span.start + at, c.to_ascii_uppercase()))
+        .collect();
+    let country: String = characters.iter().take(2).map(|(_, c)| c).collect();
+    let (_, length) = LENGTHS.iter().find(|(code, _)| *code == country)?;
+    let account = characters.get(..*length)?;
+    let end = account.last()?.0 + 1;
+    let glued = text[end..]
+        .chars()
+        .next()
+        .is_some_and(char::is_alphanumeric);
+    (!glued && remainder(account) == 1).then_some(span.start..end)
+}
+
+/// The remainder modulo 97 with the first four characters moved to the end and letters as 10 to 35.
+fn remainder(characters: &[(usize, char)]) -> u32 {
+    characters[4..]
+        .iter()
+        .chain(&characters[..4])
+        .filter_map(|(_, c)| c.to_digit(36))
+        .fold(0, |rest, digit| {
+            (rest * if digit > 9 { 100 } else { 10 } + digit) % 97
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ibans(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        find(text, &mut found);
+        found.into_iter().map(|(span, _)| &text[span]).collect()
+    }
+
+    #[test]
+    fn ibans_are_found_with_and_without_spaces_and_before_other_words() {
+        for iban in [
+            "DE89370400440532013000",
+            "DE89 3704 0044 0532 0130 00",
+            "GB29 NWBK 6016 1331 9268 19",
+            "NL91ABNA0417164300",
+            "FR14 2004 1010 0505 0001 3M02 606",
+            "NO93 8601 1117 947",
+            "gb29nwbk60161331926819",
+        ] {
+            assert_eq!(ibans(&format!("to {iban} by Friday")), [iban], "{iban}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_check_sum_is_no_iban() {
+        assert!(ibans("DE88370400440532013000").is_empty());
+        assert!(ibans("AB12 this is no account at all").is_empty());
+    }
+}

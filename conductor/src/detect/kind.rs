@@ -1,0 +1,96 @@
+//! Types of sensitive text.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::label::Label;
+
+/// A type of sensitive text: one of ours, or one that a site's dictionary brings.
+///
+/// Its name is of `[a-z0-9_]`; in a placeholder it stands in capitals.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Kind(Cow<'static, str>);
+
+/// A text that cannot be the name of a type.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("\"{0}\" cannot name a type: use 1 to 32 of the characters a-z, 0-9 and _, a letter first")]
+pub struct BadKind(pub String);
+
+impl Kind {
+    /// An e-mail address.
+    pub const EMAIL: Self = Self(Cow::Borrowed("email"));
+    /// A telephone number.
+    pub const PHONE: Self = Self(Cow::Borrowed("phone"));
+    /// A payment card number.
+    pub const CARD: Self = Self(Cow::Borrowed("card"));
+    /// An international bank account number.
+    pub const IBAN: Self = Self(Cow::Borrowed("iban"));
+    /// An IPv4 or IPv6 address.
+    pub const IP: Self = Self(Cow::Borrowed("ip"));
+    /// A MAC address.
+    pub const MAC: Self = Self(Cow::Borrowed("mac"));
+    /// A key or token of an API.
+    pub const API_KEY: Self = Self(Cow::Borrowed("api_key"));
+    /// A private key.
+    pub const PRIVATE_KEY: Self = Self(Cow::Borrowed("private_key"));
+    /// A person's name, from a dictionary.
+    pub const PERSON: Self = Self(Cow::Borrowed("person"));
+
+    /// Takes a name of 1 to 32 of `[a-z0-9_]`, a letter first.
+    pub fn try_new(name: impl Into<String>) -> Result<Self, BadKind> {
+        let name = name.into();
+        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.len() <= 32
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(known)
+        {
+            Ok(Self(Cow::Owned(name)))
+        } else {
+            Err(BadKind(name))
+        }
+    }
+
+    /// Our types with the labels that they have unless policy says otherwise.
+    #[must_use]
+    pub fn defaults() -> BTreeMap<Self, Label> {
+        BTreeMap::from([
+            (Self::EMAIL, Label::Confidential),
+            (Self::PHONE, Label::Confidential),
+            (Self::PERSON, Label::Confidential),
+            (Self::CARD, Label::Restricted),
+            (Self::IBAN, Label::Confidential),
+            (Self::IP, Label::Internal),
+            (Self::MAC, Label::Internal),
+            (Self::API_KEY, Label::Restricted),
+            (Self::PRIVATE_KEY, Label::Restricted),
+        ])
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = BadKind;
+
+    fn try_from(name: String) -> Result<Self, BadKind> {
+        Self::try_new(name)
+    }
+}
+
+impl From<Kind> for String {
+    fn from(kind: Kind) -> Self {
+        kind.0.into_owned()
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}

@@ -1,0 +1,343 @@
+//! The only road to a worker: judges what a step would read and clears what may go.
+//!
+//! For a worker on the board the label must not exceed its clearance. For a remote one, with `L` the label of all that
+//! the step reads and `R` what is left of it once everything found is replaced by placeholders:
+//!
+//! | `escalation.L` | verdict |
+//! |---|---|
+//! | `never` | refuse |
+//! | `approve` | ask, showing the redacted text |
+//! | `free`, `redact` | refuse if `R` exceeds the clearance; else redact if there is anything to replace; else run |
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    cleared::Cleared,
+    desk::Question,
+    detect::{Detectors, Finding, settle},
+    id::{ApprovalId, TaskId, WorkerId},
+    label::Label,
+    policy::{Escalation, Policy, WorkerPolicy},
+    prompt::{Format, Message, Prompt, Sampling, Speaker},
+    text::Labelled,
+    trace::Decision,
+    vault::Vault,
+    verdict::{Ruling, Verdict},
+    worker::Place,
+};
+
+/// A prompt whose every text carries its label.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The conversation.
+    pub messages: Vec<(Speaker, Labelled)>,
+    /// The form of the answer.
+    pub format: Format,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// The label of `format` and of the stop texts, which go along and cannot be redacted.
+    pub frame: Label,
+}
+
+impl Draft {
+    /// The label of all that a worker would read.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        self.messages
+            .iter()
+            .map(|(_, text)| text.label())
+            .fold(self.frame, Label::join)
+    }
+
+    fn floor(&self) -> Label {
+        self.messages
+            .iter()
+            .map(|(_, text)| text.floor())
+            .fold(self.frame, Label::join)
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.messages.iter().flat_map(|(_, text)| text.findings())
+    }
+}
+
+/// What the gate did with a draft.
+#[derive(Debug)]
+pub enum Passage {
+    /// It may go.
+    Clear(Permit),
+    /// It may go if a person says so.
+    Ask(Petition),
+    /// It may not go.
+    Refused,
+}
+
+/// A prompt on its way to one worker.
+#[derive(Debug)]
+pub struct Permit {
+    /// For the worker.
+    pub prompt: Cleared<Prompt>,
+    /// The floor of whatever comes back.
+    pub reply_floor: Label,
+    /// What leaves the board, for the trace; `None` if nothing does.
+    pub left: Option<Vec<Message>>,
+}
+
+/// A prompt that waits for a person's word. Its text can no longer change.
+#[derive(Debug)]
+pub struct Petition {
+    worker: WorkerId,
+    prompt: Prompt,
+    reply_floor: Label,
+    ruling: Ruling,
+    digest: String,
+}
+
+impl Petition {
+    /// The digest that an approval is bound to.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The question to put.
+    #[must_use]
+    pub fn question(&self, id: ApprovalId, task: TaskId, step: u8, expires_after: u64) -> Question {
+        Question {
+            id,
+            task,
+            step,
+            worker: self.worker.clone(),
+            label: self.ruling.reaches,
+            rule: self.ruling.rule.clone(),
+            shown: shown(&self.prompt),
+            digest: self.digest.clone(),
+            expires_after,
+        }
+    }
+
+    /// Clears the prompt if the person who saw exactly this said yes.
+    #[must_use]
+    pub fn decided(self, question: &Question, decision: &Decision) -> Option<Permit> {
+        let approved = matches!(decision, Decision::Approved { .. });
+        (approved && question.digest == self.digest).then(|| Permit {
+            left: Some(shown(&self.prompt)),
+            prompt: Cleared::new(self.worker, self.prompt),
+            reply_floor: self.reply_floor,
+        })
+    }
+}
+
+/// Judges and clears, by one policy.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    policy: Arc<Policy>,
+    detectors: Arc<Detectors>,
+}
+
+impl Gate {
+    /// A gate that keeps to `policy`.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>, detectors: Arc<Detectors>) -> Self {
+        Self { policy, detectors }
+    }
+
+    /// What may happen with `draft` at `worker`. Nothing goes anywhere.
+    #[must_use]
+    pub fn judge(&self, worker: &WorkerId, place: Place, draft: &Draft) -> Ruling {
+        match place {
+            Place::Board => self.judge_on_board(worker, draft.label()),
+            Place::Remote => self.judge_remote(worker, draft),
+        }
+    }
+
+    fn judge_on_board(&self, worker: &WorkerId, label: Label) -> Ruling {
+        let clearance = self
+            .policy
+            .workers
+            .get(worker)
+            .map_or(Label::Restricted, |known| known.clearance);
+        Ruling {
+            verdict: if label <= clearance {
+                Verdict::Run
+            } else {
+                Verdict::Refuse
+            },
+            rule: format!("workers.{worker}.clearance = \"{clearance}\""),
+            label,
+            reaches: label,
+        }
+    }
+
+    fn judge_remote(&self, worker: &WorkerId, draft: &Draft) -> Ruling {
+        let label = draft.label();
+        let Some(known) = self.policy.workers.get(worker) else {
+            return Ruling {
+                verdict: Verdict::Refuse,
+                rule: format!("no [workers.{worker}] in the policy"),
+                label,
+                reaches: label,
+            };
+        };
+        let masks = |finding: Label| self.masks(known, finding);
+        let reaches = draft
+            .findings()
+            .map(|finding| finding.label)
+            .filter(|&finding| !masks(finding))
+            .fold(draft.floor(), Label::join);
+        let masked = draft.findings().any(|finding| masks(finding.label));
+        // Where a policy is stricter with the lower label, the stricter rule holds.
+        let deciding = if self.policy.escalation(reaches) > self.policy.escalation(label) {
+            reaches
+        } else {
+            label
+        };
+        let escalation = self.policy.escalation(deciding);
+        let by_escalation = format!("escalation.{deciding} = \"{}\"", escalation.as_str());
+        let (verdict, rule) = match escalation {
+            Escalation::Never => (Verdict::Refuse, by_escalation),
+            Escalation::Approve => (Verdict::Ask, by_escalation),
+            Escalation::Free | Escalation::Redact if reaches > known.clearance => (
+                Verdict::Refuse,
+                format!("workers.{worker}.clearance = \"{}\"", known.clearance),
+            ),
+            Escalation::Free | Escalation::Redact if masked => (Verdict::Redact, by_escalation),
+            Escalation::Free | Escalation::Redact => (Verdict::Run, by_escalation),
+        };
+        Ruling {
+            verdict,
+            rule,
+            label,
+            reaches,
+        }
+    }
+
+    /// Whether text of this label is replaced before it leaves for the worker.
+    fn masks(&self, worker: &WorkerPolicy, finding: Label) -> bool {
+        self.policy.escalation(finding) != Escalation::Free || finding > worker.clearance
+    }
+
+    /// Judges `draft` and, where it may go, clears it for `worker` alone.
+    #[must_use]
+    pub fn pass(
+        &self,
+        worker: &WorkerId,
+        place: Place,
+        draft: &Draft,
+        vault: &mut Vault,
+    ) -> (Ruling, Passage) {
+        let mut ruling = self.judge(worker, place, draft);
+        let passage = match (place, ruling.verdict) {
+            (_, Verdict::Refuse) => Passage::Refused,
+            (Place::Board, _) => Passage::Clear(Permit {
+                reply_floor: ruling.label,
+                left: None,
+                prompt: Cleared::new(worker.clone(), plain(draft)),
+            }),
+            (Place::Remote, verdict) => match self.redacted(worker, draft, vault) {
+                None => {
+                    ruling.verdict = Verdict::Refuse;
+                    ruling.rule = format!(
+                        "something sensitive was left after redaction ({})",
+                        ruling.rule
+                    );
+                    Passage::Refused
+                }
+                Some(prompt) if verdict == Verdict::Ask => {
+                    let digest = digest(worker, &prompt);
+                    Passage::Ask(Petition {
+                        worker: worker.clone(),
+                        prompt,
+                        reply_floor: ruling.reaches,
+                        ruling: ruling.clone(),
+                        digest,
+                    })
+                }
+                Some(prompt) => Passage::Clear(Permit {
+                    reply_floor: ruling.reaches,
+                    left: Some(shown(&prompt)),
+                    prompt: Cleared::new(worker.clone(), prompt),
+                }),
+            },
+        };
+        (ruling, passage)
+    }
+
+    /// The prompt with everything replaced that must be, looked over a second time; `None` if that finds anything
+    /// that may not leave, or anything replaced earlier in this task.
+    fn redacted(&self, worker: &WorkerId, draft: &Draft, vault: &mut Vault) -> Option<Prompt> {
+        let known = self.policy.workers.get(worker)?;
+        let masks = |label: Label| self.masks(known, label);
+        let mut messages = Vec::with_capacity(draft.messages.len());
+        // All are learned before any is written, so that what one message gives away is replaced in each.
+        for (_, labelled) in &draft.messages {
+            vault.learn(labelled);
+        }
+        for (role, labelled) in &draft.messages {
+            let mut findings = labelled.findings().to_vec();
+            findings.extend(vault.find(labelled.text()));
+            let text = vault.redact(labelled.text(), &settle(findings), masks);
+            messages.push(Message::new(*role, text));
+        }
+        let clean = messages.iter().all(|message| {
+            let again = self.detectors.find(&message.content);
+            !again
+                .iter()
+                .chain(&vault.find(&message.content))
+                .any(|finding| masks(finding.label))
+        });
+        clean.then(|| Prompt {
+            messages,
+            format: draft.format.clone(),
+            sampling: draft.sampling.clone(),
+        })
+    }
+}
+
+fn plain(draft: &Draft) -> Prompt {
+    Prompt {
+        messages: draft
+            .messages
+            .iter()
+            .map(|(role, text)| Message::new(*role, text.text()))
+            .collect(),
+        format: draft.format.clone(),
+        sampling: draft.sampling.clone(),
+    }
+}
+
+/// All text of a prompt that leaves: the messages, and the schema and stop texts where there are any.
+fn shown(prompt: &Prompt) -> Vec<Message> {
+    let mut all = prompt.messages.clone();
+    if let Format::JsonSchema(schema) = &prompt.format {
+        all.push(Message::new(
+            Speaker::System,
+            format!("response schema: {schema}"),
+        ));
+    }
+    if !prompt.sampling.stop.is_empty() {
+        let stops = format!("stop texts: {:?}", prompt.sampling.stop);
+        all.push(Message::new(Speaker::System, stops));
+    }
+    all
+}
+
+/// SHA-256 over worker and all text, each with its length before it.
+fn digest(worker: &WorkerId, prompt: &Prompt) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    };
+    add(worker.as_str());
+    for message in shown(prompt) {
+        add(message.role.as_str());
+        add(&message.content);
+    }
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! `shoal-mini`: one worker and role per turn, at most five turns.
+//!
+//! After TRINITY (Sakana AI): thinker, worker and verifier take turns and the verifier's ACCEPT ends it. A verifier
+//! chosen before there is an answer becomes a worker, and at the end of the turns the latest answer stands.
+
+use crate::{
+    brief::accepts,
+    feature::Features,
+    id::WorkerId,
+    prompt::Speaker,
+    route::{Done, Situation, Turn},
+    run::{Job, Mode, Outputs, Run},
+    task::{Effort, Failure},
+    trace::Event,
+    workflow::{Access, Role},
+};
+
+/// The most turns.
+pub const MAX_TURNS: u8 = 5;
+
+/// Runs the turns and gives the number of the step whose words are the answer, with all outputs.
+pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
+    let features = features(run);
+    let mut outputs = Outputs::new();
+    for turn in 1..=MAX_TURNS {
+        run.is_cancelled()?;
+        let (job, last) = match choose(run, turn, &features, &outputs).await? {
+            Next::Go(job, last) => (job, last),
+            Next::Stop(reason) => return settle(run, outputs, reason).await,
+        };
+        let output = run.step(&job, &outputs).await?;
+        let accepted = output.role == Role::Verifier
+            && (run.mode == Mode::Plan || accepts(output.text.text()));
+        let who = output.worker.clone();
+        outputs.insert(turn, output);
+        if accepted {
+            return settle(run, outputs, format!("{who} accepts the answer")).await;
+        }
+        if last {
+            return settle(run, outputs, "nobody is to verify the answer".into()).await;
+        }
+    }
+    let reason = format!("after {MAX_TURNS} turns the latest answer stands");
+    settle(run, outputs, reason).await
+}
+
+/// What can be seen of the last thing that the user said.
+pub(crate) fn features(run: &Run<'_>) -> Features {
+    let mut messages = run.task.messages.iter().rev();
+    let asked = messages.find(|message| message.role == Speaker::User);
+    Features::of(asked.map_or("", |message| message.content.as_str()))
+}
+
+/// Asks the route for the next turn.
+pub(crate) async fn route(
+    run: &Run<'_>,
+    turn: u8,
+    effort: Effort,
+    features: &Features,
+    outputs: &Outputs,
+) -> Turn {
+    let done: Vec<Done> = outputs
+        .values()
+        .map(|output| Done {
+            role: output.role,
+            worker: output.worker.clone(),
+        })
+        .collect();
+    let candidates = Role::ALL.map(|role| {
+        let access = access(role, outputs);
+        run.candidates(&run.draft(role, None, access, role == Role::Worker, outputs))
+    });
+    let situation = Situation {
+        turn,
+        effort,
+        messages: &run.task.messages,
+        features,
+        done: &done,
+        candidates,
+    };
+    run.parts.route.decide(&situation).await
+}
+
+enum Next {
+    /// A turn, and whether it is the last.
+    Go(Job, bool),
+    Stop(String),
+}
+
+/// The turn on record, or else the one that the route chooses.
+async fn choose(
+    run: &Run<'_>,
+    turn: u8,
+    features: &Features,
+    outputs: &Outputs,
+) -> Result<Next, Failure> {
+    if let Some(planned) = run.past.turn(turn) {
+        let access = planned.access.iter().copied().collect();
+        let job = job(turn, planned.role, planned.worker.clone(), access);
+        return Ok(Next::Go(job, run.past.is_settled_after(turn)));
+    }
+    let has_answer = outputs.values().any(|output| output.role == Role::Worker);
+    match route(run, turn, run.task.effort, features, outputs).await {
+        Turn::Stop { reason } if has_answer => Ok(Next::Stop(reason)),
+        Turn::Stop { reason } => Err(Failure::NobodyMay { reason }),
+        Turn::Go {
+            role,
+            worker,
+            reason,
+            candidates,
+            last,
+        } => {
+            let role = match role {
+                Role::Verifier if !has_answer => Role::Worker,
+                role => role,
+            };
+            let last = last && role == Role::Worker;
+            let mut job = job(turn, role, worker, access(role, outputs));
+            job.streams = last;
+            let step = job.planned("");
+            run.record(Event::Turn {
+                turn,
+                step,
+                reason,
+                candidates,
+            })
+            .await?;
+            Ok(Next::Go(job, last))
+        }
+    }
+}
+
+fn job(turn: u8, role: Role, worker: WorkerId, access: Access) -> Job {
+    Job {
+        number: turn,
+        role,
+        worker,
+        instruction: None,
+        access,
+        answers: role == Role::Worker,
+        streams: false,
+    }
+}
+
+/// A thinker reads the task; a verifier also the latest answer; a worker also the latest notes, answer and remarks.
+fn access(role: Role, outputs: &Outputs) -> Access {
+    let latest = |wanted: Role| {
+        let mut backwards = outputs.iter().rev();
+        backwards
+            .find(|(_, output)| output.role == wanted)
+            .map(|(&number, _)| number)
+    };
+    let sources: &[Role] = match role {
+        Role::Thinker => &[],
+        Role::Verifier => &[Role::Worker],
+        Role::Worker => &Role::ALL,
+    };
+    sources
+        .iter()
+        .filter_map(|&wanted| latest(wanted))
+        .fold(Access::TASK, Access::with)
+}
+
+async fn settle(run: &Run<'_>, outputs: Outputs, reason: String) -> Result<(u8, Outputs), Failure> {
+    let mut backwards = outputs.iter().rev();
+    let answer = backwards.find(|(_, output)| output.role == Role::Worker);
+    let Some((&step, _)) = answer else {
+        return Err(Failure::NobodyMay {
+            reason: "the turns ended without an answer".into(),
+        });
+    };
+    if run.past.settled.is_none() {
+        run.record(Event::Settled { step, reason }).await?;
+    }
+    Ok((step, outputs))
+}

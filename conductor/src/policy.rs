@@ -1,0 +1,216 @@
+//! What may leave the board, who may read it, and what it may cost. The file's form is in [`file`].
+
+pub mod file;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    detect::Kind,
+    document::DocumentError,
+    id::WorkerId,
+    label::Label,
+    unit::{MicroDollars, Millis, Price, Tokens},
+};
+
+/// What may happen to text of one label at a remote worker.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Escalation {
+    /// It may leave as it is.
+    Free,
+    /// It may leave once everything that was found in it is replaced by placeholders.
+    Redact,
+    /// A person decides, seeing exactly what would leave.
+    Approve,
+    /// It stays.
+    Never,
+}
+
+impl Escalation {
+    /// The name used in the policy file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Redact => "redact",
+            Self::Approve => "approve",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// What policy says of one worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerPolicy {
+    /// The highest label it may read.
+    pub clearance: Label,
+    /// What it asks for its tokens.
+    pub price: Price,
+    /// How able it is, from 0 to 100, in the owner's judgement.
+    pub strength: u8,
+    /// What it is good at.
+    pub skills: Vec<String>,
+}
+
+impl Default for WorkerPolicy {
+    /// A worker on the board that policy does not mention.
+    fn default() -> Self {
+        Self {
+            clearance: Label::Restricted,
+            price: Price::default(),
+            strength: 20,
+            skills: Vec::new(),
+        }
+    }
+}
+
+/// What all remote calls of a day may take; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Money.
+    pub money_per_day: Option<MicroDollars>,
+    /// Tokens read and written.
+    pub tokens_per_day: Option<Tokens>,
+    /// Calls.
+    pub requests_per_day: Option<u64>,
+}
+
+/// Words of a site that are sensitive: people, customers, projects, recipes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dictionary {
+    /// The type they have; its label is in [`Policy::types`].
+    pub kind: Kind,
+    /// The words, any case.
+    pub words: Vec<String>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One call of a worker.
+    pub step: Millis,
+    /// A task, without the time that people are asked.
+    pub task: Millis,
+    /// A question to a person.
+    pub approval: Millis,
+}
+
+/// The labels that everything from one way in has at least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The HTTP API.
+    pub api: Label,
+    /// MQTT.
+    pub mqtt: Label,
+}
+
+/// A checked policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// By worker.
+    pub workers: BTreeMap<WorkerId, WorkerPolicy>,
+    /// By label, in the order of [`Label::ALL`].
+    pub escalation: [Escalation; 4],
+    /// The label of each type of sensitive text.
+    pub types: BTreeMap<Kind, Label>,
+    /// By way in.
+    pub sources: Sources,
+    /// The site's own words.
+    pub dictionaries: Vec<Dictionary>,
+    /// What remote calls may take.
+    pub budget: Budget,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+/// Why a policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or not of our form.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A value that makes no sense.
+    #[error("{key}: {reason}")]
+    Value {
+        /// Where.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Policy {
+    /// Reads and checks a policy file and the word lists it names, relative to its folder.
+    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+        let text = std::fs::read_to_string(path).map_err(|source| PolicyError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Checks the text of a policy file; word lists are relative to `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, PolicyError> {
+        crate::document::read::<file::File>(text)?.resolve(folder)
+    }
+
+    /// What may happen to text of this label at a remote worker.
+    #[must_use]
+    pub const fn escalation(&self, label: Label) -> Escalation {
+        self.escalation[label as usize]
+    }
+
+    /// The label of a type of sensitive text. One that policy does not know is as high as can be.
+    #[must_use]
+    pub fn label_of(&self, kind: &Kind) -> Label {
+        self.types.get(kind).copied().unwrap_or(Label::Restricted)
+    }
+
+    /// What a reader should know though the policy is valid: rules that contradict each other or can never fire.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for pair in Label::ALL.windows(2) {
+            let (low, high) = (pair[0], pair[1]);
+            if self.escalation(high) < self.escalation(low) {
+                warnings.push(format!(
+                    "escalation.{high} = \"{}\" is laxer than escalation.{low} = \"{}\"",
+                    self.escalation(high).as_str(),
+                    self.escalation(low).as_str()
+                ));
+            }
+        }
+        if Label::ALL
+            .into_iter()
+            .all(|label| self.escalation(label) == Escalation::Never)
+        {
+            warnings
+                .push("every escalation is \"never\", so no remote worker is ever called".into());
+        }
+        for dictionary in &self.dictionaries {
+            if dictionary.words.is_empty() {
+                warnings.push(format!(
+                    "the dictionary of type \"{}\" has no words",
+                    dictionary.kind
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests;

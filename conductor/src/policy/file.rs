@@ -1,0 +1,239 @@
+//! The form of `policy.toml`.
+
+use std::{collections::BTreeMap, path::Path, path::PathBuf};
+
+use serde::Deserialize;
+
+use super::{Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy};
+use crate::{
+    detect::Kind,
+    id::WorkerId,
+    label::Label,
+    unit::{MicroDollars, Millis, Price, Tokens},
+};
+
+/// The most words that dictionaries may have together.
+pub const MAX_WORDS: usize = 500_000;
+
+/// `policy.toml` as it is written. Unknown keys are errors.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    escalation: EscalationTable,
+    types: BTreeMap<Kind, Label>,
+    sources: SourceTable,
+    workers: BTreeMap<String, WorkerTable>,
+    dictionaries: Vec<DictionaryTable>,
+    budget: BudgetTable,
+    limits: LimitTable,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct EscalationTable {
+    public: Escalation,
+    internal: Escalation,
+    confidential: Escalation,
+    restricted: Escalation,
+}
+
+impl Default for EscalationTable {
+    fn default() -> Self {
+        Self {
+            public: Escalation::Free,
+            internal: Escalation::Redact,
+            confidential: Escalation::Approve,
+            restricted: Escalation::Never,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SourceTable {
+    api: Label,
+    mqtt: Label,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkerTable {
+    clearance: Label,
+    #[serde(default)]
+    price_in: f64,
+    #[serde(default)]
+    price_out: f64,
+    #[serde(default = "middling")]
+    strength: u8,
+    #[serde(default)]
+    skills: Vec<String>,
+}
+
+const fn middling() -> u8 {
+    50
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DictionaryTable {
+    r#type: Kind,
+    #[serde(default)]
+    words: Vec<String>,
+    #[serde(default)]
+    file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct BudgetTable {
+    money_per_day: Option<f64>,
+    tokens_per_day: Option<u64>,
+    requests_per_day: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitTable {
+    step_seconds: u64,
+    task_seconds: u64,
+    approval_seconds: u64,
+}
+
+impl Default for LimitTable {
+    fn default() -> Self {
+        Self {
+            step_seconds: 120,
+            task_seconds: 600,
+            approval_seconds: 900,
+        }
+    }
+}
+
+impl File {
+    /// Checks every value and reads the word lists, relative to `folder`.
+    pub fn resolve(self, folder: &Path) -> Result<Policy, PolicyError> {
+        let mut types = Kind::defaults();
+        types.extend(self.types);
+        let dictionaries = dictionaries(self.dictionaries, folder, &types)?;
+        let mut workers = BTreeMap::new();
+        for (name, table) in self.workers {
+            let key = format!("workers.{name}");
+            let id = WorkerId::try_new(name).map_err(|error| value(&key, error.to_string()))?;
+            workers.insert(id, worker(&key, table)?);
+        }
+        Ok(Policy {
+            workers,
+            escalation: [
+                self.escalation.public,
+                self.escalation.internal,
+                self.escalation.confidential,
+                self.escalation.restricted,
+            ],
+            types,
+            sources: Sources {
+                api: self.sources.api,
+                mqtt: self.sources.mqtt,
+            },
+            dictionaries,
+            budget: budget(self.budget)?,
+            limits: limits(&self.limits)?,
+        })
+    }
+}
+
+fn value(key: &str, reason: impl Into<String>) -> PolicyError {
+    PolicyError::Value {
+        key: key.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+fn dollars(key: &str, amount: f64) -> Result<MicroDollars, PolicyError> {
+    MicroDollars::from_dollars(amount)
+        .ok_or_else(|| value(key, format!("{amount} is not an amount of dollars")))
+}
+
+fn worker(key: &str, table: WorkerTable) -> Result<WorkerPolicy, PolicyError> {
+    if table.strength > 100 {
+        return Err(value(
+            &format!("{key}.strength"),
+            format!("{} is not from 0 to 100", table.strength),
+        ));
+    }
+    Ok(WorkerPolicy {
+        clearance: table.clearance,
+        price: Price {
+            input: dollars(&format!("{key}.price_in"), table.price_in)?,
+            output: dollars(&format!("{key}.price_out"), table.price_out)?,
+        },
+        strength: table.strength,
+        skills: table.skills,
+    })
+}
+
+fn budget(table: BudgetTable) -> Result<Budget, PolicyError> {
+    let money_per_day = match table.money_per_day {
+        Some(amount) => Some(dollars("budget.money_per_day", amount)?),
+        None => None,
+    };
+    Ok(Budget {
+        money_per_day,
+        tokens_per_day: table.tokens_per_day.map(Tokens),
+        requests_per_day: table.requests_per_day,
+    })
+}
+
+fn limits(table: &LimitTable) -> Result<Limits, PolicyError> {
+    let seconds = |key: &str, seconds: u64| match seconds {
+        1..=86_400 => Ok(Millis(seconds * 1_000)),
+        _ => Err(value(key, format!("{seconds} is not from 1 to 86400"))),
+    };
+    Ok(Limits {
+        step: seconds("limits.step_seconds", table.step_seconds)?,
+        task: seconds("limits.task_seconds", table.task_seconds)?,
+        approval: seconds("limits.approval_seconds", table.approval_seconds)?,
+    })
+}
+
+fn dictionaries(
+    tables: Vec<DictionaryTable>,
+    folder: &Path,
+    types: &BTreeMap<Kind, Label>,
+) -> Result<Vec<Dictionary>, PolicyError> {
+    let mut total = 0;
+    let mut all = Vec::with_capacity(tables.len());
+    for (index, table) in tables.into_iter().enumerate() {
+        let key = format!("dictionaries[{index}]");
+        if !types.contains_key(&table.r#type) {
+            return Err(value(
+                &key,
+                format!(
+                    "the type \"{0}\" has no label: add `{0} = \"confidential\"` to [types]",
+                    table.r#type
+                ),
+            ));
+        }
+        let mut words = table.words;
+        if let Some(file) = table.file {
+            let path = folder.join(file);
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| PolicyError::Read { path, source })?;
+            words.extend(text.lines().map(str::to_owned));
+        }
+        let words: Vec<String> = words
+            .iter()
+            .map(|word| word.trim())
+            .filter(|word| !word.is_empty() && !word.starts_with('#'))
+            .map(str::to_owned)
+            .collect();
+        total += words.len();
+        if total > MAX_WORDS {
+            return Err(value(&key, format!("more than {MAX_WORDS} words")));
+        }
+        all.push(Dictionary {
+            kind: table.r#type,
+            words,
+        });
+    }
+    Ok(all)
+}

@@ -1,0 +1,335 @@
+//! One task in progress: its steps are judged, cleared, called and recorded here, whoever plans them.
+
+mod call;
+mod past;
+mod workers;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use past::Past;
+
+use crate::{
+    brief::{Assignment, Brief},
+    conductor::Parts,
+    detect::Detectors,
+    gate::{Draft, Gate},
+    id::WorkerId,
+    label::Label,
+    prompt::Format,
+    task::{Failure, Task},
+    text::Labelled,
+    trace::{Event, Found, PlannedStep},
+    unit::{MicroDollars, Millis},
+    vault::Vault,
+    worker::{Finish, Usage},
+    workflow::{Access, Role},
+};
+
+/// Whether steps are done or only judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Workers are called.
+    Live,
+    /// Nobody is called, nobody is asked, nothing is recorded durably.
+    Plan,
+}
+
+/// A step to be done.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// From 1, through the whole task.
+    pub number: u8,
+    pub role: Role,
+    pub worker: WorkerId,
+    pub instruction: Option<Labelled>,
+    pub access: Access,
+    /// Its words may become the answer.
+    pub answers: bool,
+    /// Its words are the answer for sure, so the caller may read along.
+    pub streams: bool,
+}
+
+/// What a step gave.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    pub role: Role,
+    pub worker: WorkerId,
+    pub text: Labelled,
+    pub finish: Finish,
+    pub usage: Usage,
+}
+
+/// What the steps so far gave, by their number.
+pub(crate) type Outputs = BTreeMap<u8, Output>;
+
+/// What has been spent on a task so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub usage: Usage,
+    pub cost: MicroDollars,
+    asked: Duration,
+}
+
+/// One task in progress.
+pub(crate) struct Run<'a> {
+    pub parts: &'a Parts,
+    pub gate: &'a Gate,
+    pub detectors: &'a Detectors,
+    pub task: &'a Task,
+    pub mode: Mode,
+    pub assignment: Assignment,
+    pub past: Past,
+    pub cancel: CancellationToken,
+    text: Option<mpsc::Sender<String>>,
+    vault: Mutex<Vault>,
+    tally: Mutex<Tally>,
+    events: Mutex<Vec<Event>>,
+    spoken: AtomicBool,
+    began: Instant,
+}
+
+/// What goes into a [`Run`] apart from the conductor's own parts.
+pub(crate) struct Start<'a> {
+    pub task: &'a Task,
+    pub mode: Mode,
+    pub history: &'a [Event],
+    pub text: Option<mpsc::Sender<String>>,
+    pub cancel: CancellationToken,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Run<'a> {
+    pub fn new(
+        parts: &'a Parts,
+        gate: &'a Gate,
+        detectors: &'a Detectors,
+        start: Start<'a>,
+    ) -> Self {
+        let task = start.task;
+        let assignment = Assignment {
+            messages: task
+                .messages
+                .iter()
+                .map(|message| {
+                    let text = Labelled::new(message.content.as_str(), task.label, detectors);
+                    (message.role, text)
+                })
+                .collect(),
+            format: task.format.clone(),
+            sampling: task.sampling.clone(),
+            frame: frame(task, detectors),
+        };
+        let past = Past::read(start.history, detectors);
+        let mut vault = Vault::default();
+        for (_, text) in &assignment.messages {
+            vault.learn(text);
+        }
+        for output in past.in_order() {
+            vault.learn(&output.text);
+        }
+        let tally = Tally {
+            usage: past.usage,
+            cost: past.cost,
+            asked: Duration::ZERO,
+        };
+        Self {
+            parts,
+            gate,
+            detectors,
+            task,
+            mode: start.mode,
+            assignment,
+            past,
+            cancel: start.cancel,
+            text: start.text,
+            vault: Mutex::new(vault),
+            tally: Mutex::new(tally),
+            events: Mutex::new(Vec::new()),
+            spoken: AtomicBool::new(false),
+            began: Instant::now(),
+        }
+    }
+
+    /// Writes the first line of the trace, unless it is there.
+    pub async fn open(&self) -> Result<(), Failure> {
+        if self.past.labelled {
+            return Ok(());
+        }
+        let mut found: Vec<Found> = Vec::new();
+        for (_, text) in &self.assignment.messages {
+            for finding in text.findings() {
+                match found.iter_mut().find(|f| f.kind == finding.kind.as_str()) {
+                    Some(known) => known.count += 1,
+                    None => found.push(Found {
+                        kind: finding.kind.to_string(),
+                        label: finding.label,
+                        count: 1,
+                    }),
+                }
+            }
+        }
+        self.record(Event::Labelled {
+            label: self.assignment.whole().label(),
+            declared: self.task.label,
+            found,
+        })
+        .await
+    }
+
+    /// Adds a line to the trace, durably if the run is live.
+    pub async fn record(&self, event: Event) -> Result<(), Failure> {
+        if self.mode == Mode::Plan {
+            lock(&self.events).push(event);
+            return Ok(());
+        }
+        let written = self.parts.journal.record(&self.task.id, &event).await;
+        written.map_err(|error| Failure::Store {
+            reason: error.to_string(),
+        })
+    }
+
+    /// The lines that a planning run made.
+    pub fn into_events(self) -> Vec<Event> {
+        self.events
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `text` with everything found in it, and everything found so far, replaced. For the conductor's own eyes, so
+    /// that nothing it writes can hold what redaction took away.
+    pub fn masked(&self, text: &Labelled) -> String {
+        let mut vault = lock(&self.vault);
+        vault.learn(text);
+        let mut findings = text.findings().to_vec();
+        findings.extend(vault.find(text.text()));
+        vault.redact(text.text(), &crate::detect::settle(findings), |_| true)
+    }
+
+    /// What the conductor wrote, its placeholders restored, labelled like any text.
+    pub fn unmasked(&self, text: &str, floor: Label) -> Labelled {
+        let restored = lock(&self.vault).restore(text);
+        Labelled::new(restored, floor, self.detectors)
+    }
+
+    /// The label of the task's text apart from what redaction takes away.
+    pub fn floor(&self) -> Label {
+        self.assignment.whole().floor()
+    }
+
+    /// The prompt of a step, whoever takes it.
+    pub fn draft(
+        &self,
+        role: Role,
+        instruction: Option<&Labelled>,
+        access: Access,
+        answers: bool,
+        outputs: &Outputs,
+    ) -> Draft {
+        let earlier = access
+            .iter()
+            .filter_map(|source| Some((source, outputs.get(&source)?)))
+            .map(|(source, output)| (heading(source, output.role), &output.text));
+        self.assignment.draft(&Brief {
+            role,
+            instruction,
+            access,
+            earlier: earlier.collect(),
+            answers,
+        })
+    }
+
+    /// How long the next call may take; an error once the task's time is up.
+    pub fn time_left(&self) -> Result<Duration, Failure> {
+        let limits = self.parts.policy.limits;
+        let worked = self.began.elapsed().saturating_sub(lock(&self.tally).asked);
+        let left = Duration::from_millis(limits.task.0).saturating_sub(worked);
+        if left.is_zero() {
+            return Err(Failure::TimedOut {
+                seconds: limits.task.0 / 1_000,
+            });
+        }
+        Ok(left.min(Duration::from_millis(limits.step.0)))
+    }
+
+    pub fn tally(&self) -> Tally {
+        *lock(&self.tally)
+    }
+
+    pub fn spend(&self, usage: Usage, cost: MicroDollars) {
+        let mut tally = lock(&self.tally);
+        tally.usage = tally.usage + usage;
+        tally.cost = tally.cost + cost;
+    }
+
+    pub fn took(&self) -> Millis {
+        self.began.elapsed().into()
+    }
+
+    /// Passes a text to the caller. One that went away is noticed by whoever holds the cancel token.
+    pub async fn say(&self, text: String) {
+        if let Some(listener) = self.text.as_ref().filter(|_| !text.is_empty()) {
+            self.spoken.store(true, Ordering::Relaxed);
+            let _ = listener.send(text).await;
+        }
+    }
+
+    /// Whether the caller has read some of the answer.
+    pub fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed)
+    }
+
+    pub fn is_cancelled(&self) -> Result<(), Failure> {
+        if self.cancel.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+        Ok(())
+    }
+}
+
+impl Job {
+    /// The step as the trace shows it.
+    pub fn planned(&self, instruction: impl Into<String>) -> PlannedStep {
+        PlannedStep {
+            step: self.number,
+            role: self.role,
+            worker: self.worker.clone(),
+            instruction: instruction.into(),
+            access: self.access.iter().collect(),
+        }
+    }
+}
+
+/// The label of what goes along with a prompt and cannot be redacted: schema, grammar and stop texts.
+fn frame(task: &Task, detectors: &Detectors) -> Label {
+    let mut along = task.sampling.stop.join("\n");
+    match &task.format {
+        Format::Text | Format::Json => {}
+        Format::JsonSchema(schema) => along.push_str(&schema.to_string()),
+        Format::Grammar(grammar) => along.push_str(grammar),
+    }
+    if along.is_empty() {
+        return Label::Public;
+    }
+    Labelled::new(along, task.label, detectors).label()
+}
+
+fn heading(source: u8, role: Role) -> String {
+    match role {
+        Role::Thinker => format!("Notes of a colleague who studied the task (step {source})"),
+        Role::Worker => format!("What a colleague did in step {source}"),
+        Role::Verifier => format!("Remarks of a colleague who checked the answer (step {source})"),
+    }
+}

@@ -1,0 +1,90 @@
+//! Who may do a step: the pool as one task sees it, and the order in which a step's workers are tried.
+
+use std::sync::Arc;
+
+use super::Run;
+use crate::{
+    gate::Draft, id::WorkerId, policy::WorkerPolicy, route::Candidate, task::Failure,
+    verdict::Verdict, worker::Place, worker::Worker,
+};
+
+impl Run<'_> {
+    /// The workers that this task may use.
+    pub fn pool(&self) -> impl Iterator<Item = &Arc<dyn Worker>> {
+        self.parts
+            .workers
+            .iter()
+            .filter(|worker| match &self.task.workers {
+                None => true,
+                Some(allowed) => allowed.contains(worker.id()),
+            })
+    }
+
+    pub fn pool_ids(&self) -> Vec<WorkerId> {
+        self.pool().map(|worker| worker.id().clone()).collect()
+    }
+
+    pub fn worker(&self, id: &WorkerId) -> Result<&Arc<dyn Worker>, Failure> {
+        self.pool()
+            .find(|worker| worker.id() == id)
+            .ok_or_else(|| Failure::UnknownWorker {
+                worker: id.to_string(),
+                allowed: names(self.pool_ids()),
+            })
+    }
+
+    pub fn known(&self, worker: &WorkerId) -> WorkerPolicy {
+        self.parts
+            .policy
+            .workers
+            .get(worker)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Everybody in the pool, with what the gate would say to `draft`.
+    pub fn candidates(&self, draft: &Draft) -> Vec<Candidate> {
+        self.pool()
+            .map(|worker| Candidate {
+                worker: worker.id().clone(),
+                place: worker.place(),
+                ruling: self.gate.judge(worker.id(), worker.place(), draft),
+                known: self.known(worker.id()),
+            })
+            .collect()
+    }
+
+    /// The planned worker, then everybody else who may read `draft` without a person's word: the strongest first, the
+    /// board before the rest where they are equal.
+    pub fn in_turn(&self, planned: &WorkerId, draft: &Draft) -> Vec<Arc<dyn Worker>> {
+        let mut others: Vec<Candidate> = self
+            .candidates(draft)
+            .into_iter()
+            .filter(|candidate| {
+                candidate.worker != *planned
+                    && matches!(candidate.ruling.verdict, Verdict::Run | Verdict::Redact)
+            })
+            .collect();
+        others.sort_by(|a, b| {
+            b.known
+                .strength
+                .cmp(&a.known.strength)
+                .then((a.place == Place::Remote).cmp(&(b.place == Place::Remote)))
+                .then(a.worker.cmp(&b.worker))
+        });
+        std::iter::once(planned)
+            .chain(others.iter().map(|candidate| &candidate.worker))
+            .filter_map(|id| self.pool().find(|worker| worker.id() == id))
+            .cloned()
+            .collect()
+    }
+}
+
+/// Ids as a sentence has them.
+pub(crate) fn names(ids: Vec<WorkerId>) -> String {
+    if ids.is_empty() {
+        return "no worker".to_owned();
+    }
+    let ids: Vec<String> = ids.into_iter().map(String::from).collect();
+    ids.join(", ")
+}

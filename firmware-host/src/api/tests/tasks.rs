@@ -1,0 +1,98 @@
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn a_task_is_accepted_followed_and_read() {
+    let bench = Bench::new().await;
+    let key = bench.key("a", &[Scope::Chat]).await;
+    let task = json!({"id": "t1", "prompt": "hi", "model": "local"});
+    let made = bench.post(&key, "/api/tasks", &task).await;
+    assert!(made.status.is_success(), "{}", made.text);
+    assert_eq!(made.header("location"), "/api/tasks/t1");
+    let followed = bench.get(&key, "/api/tasks/t1/events").await;
+    let names: Vec<&str> = followed
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("event: "))
+        .collect();
+    assert_eq!(names.last(), Some(&"done"));
+    assert!(names.contains(&"trace") && names.contains(&"state"), "{names:?}");
+    let done = bench.get(&key, "/api/tasks/t1").await.json();
+    assert_eq!(done["answer"]["text"], "hello world");
+    let again = bench.post(&key, "/api/tasks", &task).await;
+    assert_eq!(again.status, StatusCode::OK);
+    assert_eq!(again.json()["answer"]["text"], "hello world");
+}
+
+#[tokio::test]
+async fn a_task_is_ended_by_its_owner_or_an_admin() {
+    let bench = Bench::new().await;
+    let key = bench.key("a", &[Scope::Chat]).await;
+    let reader = bench.key("r", &[Scope::Read]).await;
+    let task = json!({"id": "t1", "prompt": "hang", "model": "local"});
+    bench.post(&key, "/api/tasks", &task).await;
+    let delete = |key: &str| asking("DELETE", key, "/api/tasks/t1").body(Body::empty()).unwrap();
+    let refused = Answer::of(bench.send(delete(&reader)).await).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let ended = Answer::of(bench.send(delete(&key)).await).await;
+    assert_eq!(ended.status, StatusCode::OK);
+    bench.until("t1", State::Cancelled).await;
+    let late = Answer::of(bench.send(delete(&key)).await).await;
+    assert_eq!((late.status.as_u16(), late.code().as_str()), (409, "task_ended"));
+}
+
+#[tokio::test]
+async fn an_approval_is_answered_once_and_the_task_goes_on() {
+    let bench = Bench::new().await;
+    let admin = bench.key("admin", &[Scope::Admin]).await;
+    let task = json!({"id": "t1", "prompt": "hi", "model": "cloud", "label": "confidential"});
+    bench.post(&admin, "/api/tasks", &task).await;
+    bench.until("t1", State::WaitingApproval).await;
+    let open = bench.get(&admin, "/api/approvals").await.json();
+    let question = &open["approvals"][0]["question"];
+    assert_eq!(question["worker"], "cloud");
+    let path = format!("/api/approvals/{}", question["id"].as_str().unwrap());
+    let yes = json!({"decision": "approve"});
+    let answered = bench.post(&admin, &path, &yes).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", answered.text);
+    assert_eq!(answered.json()["by"], "api:admin");
+    bench.until("t1", State::Done).await;
+    let again = bench.post(&admin, &path, &yes).await;
+    assert_eq!((again.status.as_u16(), again.code().as_str()), (409, "already_decided"));
+    let unknown = bench.post(&admin, "/api/approvals/none", &yes).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.get(&admin, "/api/approvals").await.json(), json!({"approvals": []}));
+    let all = bench.get(&admin, "/api/approvals?all=true").await.json();
+    assert_eq!(all["approvals"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_plan_and_an_explanation_run_nothing() {
+    let bench = Bench::new().await;
+    let key = bench.key("a", &[Scope::Chat]).await;
+    let plan = bench
+        .post(&key, "/api/plan", &json!({"prompt": "hang, ada@example.com"}))
+        .await;
+    assert_eq!(plan.status, StatusCode::OK, "{}", plan.text);
+    assert_eq!(plan.json()["label"], "confidential");
+    let question = json!({"text": "ada@example.com"});
+    let explained = bench.post(&key, "/api/policy/explain", &question).await;
+    assert_eq!(explained.json()["findings"][0]["kind"], "email");
+    let text = bench
+        .post_with(&key, "/api/policy/explain", &question, &[("accept", "text/plain")])
+        .await;
+    assert!(text.text.starts_with("label "), "{}", text.text);
+    assert_eq!(bench.get(&key, "/api/tasks").await.json(), json!({"tasks": []}));
+}
+
+#[tokio::test]
+async fn a_misspelt_key_of_a_task_is_an_error() {
+    let bench = Bench::new().await;
+    let key = bench.key("a", &[Scope::Chat]).await;
+    let answer = bench
+        .post(&key, "/api/tasks", &json!({"prompt": "hi", "lable": "restricted"}))
+        .await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("lable"), "{}", answer.text);
+}

@@ -1,0 +1,119 @@
+//! Tasks and traces as the API shows them and the command line reads them.
+
+use serde::{Deserialize, Serialize};
+use shoal_conductor::{
+    id::TaskId,
+    label::Label,
+    task::{Answer, Effort, State},
+    trace::Event,
+};
+
+use super::error::{ApiError, ErrorDetail};
+use crate::store::{Entry, TaskRecord};
+
+/// A task as it stands. Times are in milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Its name.
+    pub id: TaskId,
+    /// Where it stands.
+    pub state: State,
+    /// Who was asked to do it.
+    pub model: String,
+    /// The label it came with; the trace has the one that was found.
+    pub label: Label,
+    /// How much thinking it may cost.
+    pub effort: Effort,
+    /// Who handed it in.
+    pub from: String,
+    /// When it was accepted.
+    pub accepted_at: u64,
+    /// When it ended.
+    pub finished_at: Option<u64>,
+    /// What came out.
+    pub answer: Option<Answer>,
+    /// Why nothing did.
+    pub error: Option<ErrorDetail>,
+    /// Where more is to be read.
+    pub links: Links,
+}
+
+/// Paths about one task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// The task itself.
+    pub task: String,
+    /// Its changes as they happen.
+    pub events: String,
+    /// Its trace.
+    pub trace: String,
+}
+
+impl From<TaskRecord> for TaskView {
+    fn from(record: TaskRecord) -> Self {
+        let (answer, error) = match record.outcome {
+            None => (None, None),
+            Some(Ok(answer)) => (Some(answer), None),
+            Some(Err(failure)) => (None, Some(ApiError::of_failure(&failure).body().error)),
+        };
+        let id = record.task.id;
+        Self {
+            links: Links {
+                task: format!("/api/tasks/{id}"),
+                events: format!("/api/tasks/{id}/events"),
+                trace: format!("/api/traces/{id}"),
+            },
+            id,
+            state: record.state,
+            model: record.task.target.to_string(),
+            label: record.task.label,
+            effort: record.task.effort,
+            from: record.task.from,
+            accepted_at: record.accepted_at.0,
+            finished_at: record.finished_at.map(|at| at.0),
+            answer,
+            error,
+        }
+    }
+}
+
+/// A whole trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraceView {
+    /// The task.
+    pub task: TaskView,
+    /// What happened, in order.
+    pub entries: Vec<EntryView>,
+}
+
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryView {
+    /// From 1.
+    pub seq: u64,
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// What.
+    pub event: Event,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            at: entry.at.0,
+            event: entry.event,
+        }
+    }
+}
+
+impl TraceView {
+    /// From the store's records.
+    #[must_use]
+    pub fn new(record: TaskRecord, entries: Vec<Entry>) -> Self {
+        Self {
+            task: record.into(),
+            entries: entries.into_iter().map(EntryView::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! What a client asks for, whichever way it says it: OpenAI's chat request or our own task, checked.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use shoal_conductor::{
+    id::TaskId,
+    label::Label,
+    prompt::{Format, Message, Sampling, Speaker},
+    task::{Effort, Target},
+};
+
+use super::error::ApiError;
+
+/// The most messages of one request.
+const MAX_MESSAGES: usize = 2000;
+/// The most stop texts, as OpenAI has it.
+const MAX_STOPS: usize = 4;
+/// The longest stop text, in bytes.
+const MAX_STOP: usize = 1024;
+
+/// A chat request as OpenAI's clients send it. Keys that change nothing here are ignored.
+#[derive(Debug, Deserialize)]
+pub struct ChatRequest {
+    model: Option<String>,
+    messages: Option<Vec<ChatMessage>>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    #[serde(flatten)]
+    knobs: Knobs,
+    n: Option<u32>,
+    tools: Option<Vec<Value>>,
+    functions: Option<Vec<Value>>,
+    logprobs: Option<bool>,
+    modalities: Option<Vec<String>>,
+    metadata: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChatMessage {
+    role: String,
+    content: Option<Value>,
+    tool_calls: Option<Vec<Value>>,
+}
+
+/// What both forms have alike.
+#[derive(Debug, Default, Deserialize)]
+struct Knobs {
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    seed: Option<i64>,
+    stop: Option<Value>,
+    response_format: Option<ResponseFormat>,
+    reasoning_effort: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ResponseFormat {
+    Text,
+    JsonObject,
+    JsonSchema { json_schema: NamedSchema },
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedSchema {
+    schema: Option<Value>,
+}
+
+/// A task as our own API takes it; an unknown key is an error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskRequest {
+    id: Option<TaskId>,
+    model: Option<String>,
+    prompt: Option<String>,
+    messages: Option<Vec<ChatMessage>>,
+    label: Option<Label>,
+    max_tokens: Option<u32>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    seed: Option<i64>,
+    stop: Option<Value>,
+    response_format: Option<ResponseFormat>,
+    reasoning_effort: Option<String>,
+}
+
+/// What is wished for, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// Its own id, where it has one.
+    pub id: Option<TaskId>,
+    /// Who is to do it.
+    pub target: Target,
+    /// The conversation.
+    pub messages: Vec<Message>,
+    /// The form of the answer.
+    pub format: Format,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// How much thinking.
+    pub effort: Effort,
+    /// The caller's label.
+    pub label: Label,
+    /// Whether the answer is streamed, and with usage at its end.
+    pub stream: Option<Streamed>,
+}
+
+/// How an answer is streamed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streamed {
+    /// Whether usage comes last.
+    pub usage: bool,
+}
+
+impl ChatRequest {
+    /// Checks it.
+    pub fn wish(self) -> Result<Wish, ApiError> {
+        self.refuse_what_is_not_there()?;
+        let model = self
+            .model
+            .ok_or_else(|| ApiError::invalid("model", "model is missing"))?;
+        let label = match &self.metadata {
+            Some(metadata) => label_of(metadata.get("label"))?,
+            None => Label::Public,
+        };
+        let streamed = Streamed {
+            usage: self
+                .stream_options
+                .unwrap_or_default()
+                .include_usage
+                .unwrap_or(false),
+        };
+        Ok(Wish {
+            id: None,
+            target: target(&model)?,
+            messages: messages(self.messages.unwrap_or_default())?,
+            format: self.knobs.format()?,
+            sampling: self.knobs.sampling()?,
+            effort: self.knobs.effort()?,
+            label,
+            stream: self.stream.unwrap_or(false).then_some(streamed),
+        })
+    }
+
+    fn refuse_what_is_not_there(&self) -> Result<(), ApiError> {
+        let some = |list: &Option<Vec<Value>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        if some(&self.tools) || some(&self.functions) {
+            return Err(ApiError::unsupported("tools", "tools are not supported yet; leave them out"));
+        }
+        if self.n.is_some_and(|n| n != 1) {
+            return Err(ApiError::unsupported("n", "one answer is given: n must be 1"));
+        }
+        if self.logprobs == Some(true) {
+            return Err(ApiError::unsupported("logprobs", "logprobs are not supported"));
+        }
+        if self.modalities.iter().flatten().any(|kind| kind != "text") {
+            return Err(ApiError::unsupported("modalities", "only text is supported"));
+        }
+        Ok(())
+    }
+}
+
+impl TaskRequest {
+    /// Checks it.
+    pub fn wish(self) -> Result<Wish, ApiError> {
+        let knobs = Knobs {
+            max_tokens: self.max_tokens,
+            max_completion_tokens: None,
+            temperature: self.temperature,
+            top_p: self.top_p,
+            seed: self.seed,
+            stop: self.stop,
+            response_format: self.response_format,
+            reasoning_effort: self.reasoning_effort,
+        };
+        let messages = match (self.prompt, self.messages) {
+            (Some(prompt), None) => vec![Message::new(Speaker::User, prompt)],
+            (None, Some(list)) => messages(list)?,
+            _ => {
+                return Err(ApiError::invalid("prompt", "give either prompt or messages"));
+            }
+        };
+        Ok(Wish {
+            id: self.id,
+            target: target(self.model.as_deref().unwrap_or("shoal-mini"))?,
+            messages,
+            format: knobs.format()?,
+            sampling: knobs.sampling()?,
+            effort: knobs.effort()?,
+            label: self.label.unwrap_or_default(),
+            stream: None,
+        })
+    }
+}
+
+fn target(model: &str) -> Result<Target, ApiError> {
+    model
+        .parse()
+        .map_err(|_| ApiError::no_model(format!("there is no model \"{}\"", shorten(model))))
+}
+
+/// A label as the caller wrote it, in metadata or a header.
+pub fn label_of(value: Option<&Value>) -> Result<Label, ApiError> {
+    match value {
+        None => Ok(Label::Public),
+        Some(Value::String(word)) => word
+            .parse()
+            .map_err(|error| ApiError::invalid("metadata.label", format!("{error}"))),
+        Some(_) => Err(ApiError::invalid("metadata.label", "a label is a word")),
+    }
+}
+
+fn messages(list: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
+    if list.is_empty() {
+        return Err(ApiError::invalid("messages", "messages is missing or empty"));
+    }
+    if list.len() > MAX_MESSAGES {
+        return Err(ApiError::invalid(
+            "messages",
+            format!("{} messages are given, {MAX_MESSAGES} are allowed", list.len()),
+        ));
+    }
+    list.into_iter()
+        .enumerate()
+        .map(|(index, message)| message.checked(index))
+        .collect()
+}
+
+impl ChatMessage {
+    fn checked(self, index: usize) -> Result<Message, ApiError> {
+        let key = |name: &str| format!("messages[{index}].{name}");
+        if self.tool_calls.is_some_and(|calls| !calls.is_empty()) {
+            return Err(ApiError::unsupported(&key("tool_calls"), "tool calls are not supported yet"));
+        }
+        let role = match self.role.as_str() {
+            "system" | "developer" => Speaker::System,
+            "user" => Speaker::User,
+            "assistant" => Speaker::Assistant,
+            "tool" | "function" => {
+                return Err(ApiError::unsupported(&key("role"), "tool messages are not supported yet"));
+            }
+            other => {
+                return Err(ApiError::invalid(
+                    &key("role"),
+                    format!(
+                        "\"{}\" is no role: use system, user or assistant",
+                        shorten(other)
+                    ),
+                ));
+            }
+        };
+        let content = text_of(self.content.unwrap_or(Value::Null), &key("content"))?;
+        Ok(Message { role, content })
+    }
+}
+
+/// A content: a text, or parts that are all texts.
+fn text_of(content: Value, key: &str) -> Result<String, ApiError> {
+    match content {
+        Value::String(text) => Ok(text),
+        Value::Null => Ok(String::new()),
+        Value::Array(parts) => parts
+            .iter()
+            .map(|part| part_text(part, key))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|texts| texts.concat()),
+        _ => Err(ApiError::invalid(key, "a content is a text or a list of text parts")),
+    }
+}
+
+fn part_text<'a>(part: &'a Value, key: &str) -> Result<&'a str, ApiError> {
+    let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+    match (kind, part.get("text").and_then(Value::as_str)) {
+        ("text", Some(text)) => Ok(text),
+        ("image_url" | "input_audio" | "file", _) => Err(ApiError::unsupported(
+            key,
+            format!("a part of type \"{kind}\" is not supported: only text is"),
+        )),
+        _ => Err(ApiError::invalid(
+            key,
+            "a part of a content is {\"type\": \"text\", \"text\": \"...\"}",
+        )),
+    }
+}
+
+impl Knobs {
+    fn sampling(&self) -> Result<Sampling, ApiError> {
+        let mut sampling = Sampling::default();
+        if let Some(tokens) = self.max_completion_tokens.or(self.max_tokens) {
+            if tokens == 0 {
+                return Err(ApiError::invalid("max_tokens", "max_tokens must be at least 1"));
+            }
+            sampling.max_tokens = tokens;
+        }
+        if let Some(temperature) = self.temperature {
+            sampling.temperature = bounded("temperature", temperature, 0.0, 2.0)?;
+        }
+        if let Some(top_p) = self.top_p {
+            sampling.top_p = bounded("top_p", top_p, f32::MIN_POSITIVE, 1.0)?;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "any 64 bits make a seed; the low 32 tell them apart well enough"
+        )]
+        let seed = self.seed.map(|seed| seed as u32);
+        sampling.seed = seed;
+        sampling.stop = stops(self.stop.as_ref())?;
+        Ok(sampling)
+    }
+
+    fn format(&self) -> Result<Format, ApiError> {
+        match &self.response_format {
+            None | Some(ResponseFormat::Text) => Ok(Format::Text),
+            Some(ResponseFormat::JsonObject) => Ok(Format::Json),
+            Some(ResponseFormat::JsonSchema { json_schema }) => match &json_schema.schema {
+                Some(schema) if schema.is_object() => Ok(Format::JsonSchema(schema.clone())),
+                _ => Err(ApiError::invalid(
+                    "response_format.json_schema.schema",
+                    "the schema is missing or not an object",
+                )),
+            },
+        }
+    }
+
+    fn effort(&self) -> Result<Effort, ApiError> {
+        match self.reasoning_effort.as_deref() {
+            None | Some("medium") => Ok(Effort::Medium),
+            Some("none" | "minimal" | "low") => Ok(Effort::Low),
+            Some("high" | "xhigh") => Ok(Effort::High),
+            Some(other) => Err(ApiError::invalid(
+                "reasoning_effort",
+                format!("\"{}\" is no effort: use low, medium or high", shorten(other)),
+            )),
+        }
+    }
+}
+
+fn bounded(key: &str, value: f32, low: f32, high: f32) -> Result<f32, ApiError> {
+    if (low..=high).contains(&value) {
+        Ok(value)
+    } else {
+        let low = if low < 1e-6 { 0.0 } else { low };
+        Err(ApiError::invalid(key, format!("{key} = {value} is not from {low} to {high}")))
+    }
+}
+
+fn stops(value: Option<&Value>) -> Result<Vec<String>, ApiError> {
+    let wrong = || ApiError::invalid("stop", "stop is a text or a list of texts");
+    let list: Vec<String> = match value {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(texts)) => texts
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned).ok_or_else(wrong))
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err(wrong()),
+    };
+    if list.len() > MAX_STOPS {
+        return Err(ApiError::invalid(
+            "stop",
+            format!("{} stop texts are given, {MAX_STOPS} are allowed", list.len()),
+        ));
+    }
+    if list.iter().any(|text| text.is_empty() || text.len() > MAX_STOP) {
+        return Err(ApiError::invalid(
+            "stop",
+            format!("a stop text has 1 to {MAX_STOP} bytes"),
+        ));
+    }
+    Ok(list)
+}
+
+/// What of a caller's word goes into an error.
+fn shorten(word: &str) -> String {
+    word.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn chat(body: Value) -> Result<Wish, ApiError> {
+        serde_json::from_value::<ChatRequest>(body).unwrap().wish()
+    }
+
+    fn with(key: &str, value: Value) -> Value {
+        let mut body = json!({"model": "local", "messages": [{"role": "user", "content": "hi"}]});
+        body[key] = value;
+        body
+    }
+
+    #[test]
+    fn all_that_openai_clients_may_say_becomes_a_wish() {
+        let wish = chat(json!({
+            "model": "shoal-mini", "stream": true, "stream_options": {"include_usage": true},
+            "messages": [
+                {"role": "developer", "content": "be brief"},
+                {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+                {"role": "assistant", "content": null},
+            ],
+            "max_tokens": 9, "max_completion_tokens": 7, "temperature": 0.5, "top_p": 0.9, "seed": -1,
+            "stop": ["x", "y"], "response_format": {"type": "json_object"}, "reasoning_effort": "xhigh",
+            "metadata": {"label": "internal"}, "user": "u", "frequency_penalty": 1, "store": false,
+        }))
+        .unwrap();
+        assert_eq!(wish.target, Target::Mini);
+        assert_eq!(wish.stream, Some(Streamed { usage: true }));
+        assert_eq!(
+            wish.messages,
+            [
+                Message::new(Speaker::System, "be brief"),
+                Message::new(Speaker::User, "ab"),
+                Message::new(Speaker::Assistant, ""),
+            ]
+        );
+        assert_eq!(wish.sampling.max_tokens, 7);
+        assert_eq!(wish.sampling.seed, Some(u32::MAX));
+        assert_eq!(wish.sampling.stop, ["x", "y"]);
+        assert_eq!((wish.format, wish.effort), (Format::Json, Effort::High));
+        assert_eq!(wish.label, Label::Internal);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_name() {
+        let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}]);
+        let errors: Vec<String> = [
+            with("tools", json!([{}])),
+            with("n", json!(2)),
+            with("messages", json!([])),
+            with("messages", image),
+            with("messages", json!([{"role": "robot", "content": "x"}])),
+            with("messages", json!([{"role": "tool", "content": "x"}])),
+            with("temperature", json!(3)),
+            with("top_p", json!(0)),
+            with("max_tokens", json!(0)),
+            with("stop", json!(["1", "2", "3", "4", "5"])),
+            with("stop", json!("")),
+            with("reasoning_effort", json!("extreme")),
+            with("response_format", json!({"type": "json_schema", "json_schema": {"name": "n"}})),
+            with("metadata", json!({"label": "secret"})),
+            with("model", json!("no such/model")),
+            with("model", Value::Null),
+        ]
+        .into_iter()
+        .map(|body| {
+            let detail = chat(body).unwrap_err().body().error;
+            format!(
+                "{} [{}] {}",
+                detail.code.unwrap_or_default(),
+                detail.param.unwrap_or_default(),
+                detail.message
+            )
+        })
+        .collect();
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    #[test]
+    fn a_task_has_a_prompt_or_messages_and_no_unknown_key() {
+        let task = |body: Value| serde_json::from_value::<TaskRequest>(body);
+        let wish = task(json!({"id": "t1", "prompt": "hi", "label": "restricted"}))
+            .unwrap()
+            .wish()
+            .unwrap();
+        assert_eq!(wish.messages, [Message::new(Speaker::User, "hi")]);
+        assert_eq!((wish.target, wish.label), (Target::Mini, Label::Restricted));
+        assert!(task(json!({"prompt": "a", "promt": "b"})).is_err());
+        assert!(task(json!({"prompt": "a", "messages": []})).unwrap().wish().is_err());
+        assert!(task(json!({})).unwrap().wish().is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! One task's future.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::atomic::Ordering, time::Duration};
+
+use futures::FutureExt;
+use shoal_conductor::{
+    id::TaskId,
+    task::{Failure, Outcome, Task},
+    trace::Event,
+};
+use tokio::sync::{SemaphorePermit, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Appliance, Open};
+use crate::store::{Moment, StoreError};
+
+/// The first and the longest pause before the end of a task is written again after the store failed.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// What a task's future needs.
+struct Run {
+    task: Task,
+    history: Vec<Event>,
+    text: Option<mpsc::Sender<String>>,
+    cancel: CancellationToken,
+}
+
+impl Appliance {
+    /// Starts a task that is in the store; the token ends it.
+    pub(super) fn launch(
+        &self,
+        task: Task,
+        accepted_at: Moment,
+        history: Vec<Event>,
+        text: Option<mpsc::Sender<String>>,
+    ) -> CancellationToken {
+        let (done, receiver) = watch::channel(false);
+        let cancel = CancellationToken::new();
+        let open = Open {
+            accepted_at,
+            running: false,
+            cancel: cancel.clone(),
+            done: receiver,
+        };
+        self.open().insert(task.id.clone(), open);
+        self.inner.open_count.send_modify(|n| *n += 1);
+        let run = Run {
+            task,
+            history,
+            text,
+            cancel: cancel.clone(),
+        };
+        let this = self.clone();
+        tokio::spawn(async move {
+            let id = run.task.id.clone();
+            this.run(run).await;
+            this.open().remove(&id);
+            done.send_replace(true);
+            this.inner.open_count.send_modify(|n| *n -= 1);
+        });
+        cancel
+    }
+
+    async fn run(&self, run: Run) {
+        let id = run.task.id.clone();
+        let outcome = match self.place(&run.cancel).await {
+            Place::Free(_permit) => {
+                if let Some(open) = self.open().get_mut(&id) {
+                    open.running = true;
+                }
+                self.conduct(run).await
+            }
+            Place::Cancelled => Some(Err(Failure::Cancelled)),
+            Place::Stopping => None,
+        };
+        match outcome {
+            Some(outcome) => self.end(&id, outcome).await,
+            None => tracing::info!(task = %id, "task stopped; it goes on after the next start"),
+        }
+    }
+
+    async fn place(&self, cancel: &CancellationToken) -> Place<'_> {
+        tokio::select! {
+            biased;
+            () = self.inner.no_more.cancelled() => Place::Stopping,
+            () = cancel.cancelled() => Place::Cancelled,
+            permit = self.inner.places.acquire() => match permit {
+                Ok(permit) => Place::Free(permit),
+                Err(_) => Place::Stopping,
+            },
+        }
+    }
+
+    /// `None` if the program stops first.
+    async fn conduct(&self, run: Run) -> Option<Outcome> {
+        let work = self
+            .inner
+            .conductor
+            .run(&run.task, &run.history, run.text, run.cancel);
+        tokio::select! {
+            ended = AssertUnwindSafe(work).catch_unwind() => Some(ended.unwrap_or_else(|panic| {
+                let reason = format!("a fault in the program: {}", words(panic.as_ref()));
+                tracing::error!(task = %run.task.id, %reason, "task ended by a fault");
+                Err(Failure::EveryoneFailed { reason })
+            })),
+            () = self.inner.stop.cancelled() => None,
+        }
+    }
+
+    /// Writes the end; while the store fails, again and again until the program stops.
+    async fn end(&self, id: &TaskId, outcome: Outcome) {
+        let mut pause = PAUSES.0;
+        loop {
+            let error = match self.inner.store.finish(id, outcome.clone()).await {
+                Ok(_) => break,
+                Err(error @ (StoreError::NoTask(_) | StoreError::Stopped)) => {
+                    tracing::error!(task = %id, %error, "the end of a task cannot be kept");
+                    return;
+                }
+                Err(error) => error,
+            };
+            tracing::warn!(task = %id, %error, "the end of a task is not kept yet; will retry");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
+                () = self.inner.stop.cancelled() => return,
+            }
+        }
+        self.inner
+            .last_finished
+            .store(Moment::now().0, Ordering::Relaxed);
+        match &outcome {
+            Ok(answer) => tracing::info!(task = %id, cost = %answer.cost, "task done"),
+            Err(failure) => {
+                tracing::info!(task = %id, reason = %failure, "task ended without an answer")
+            }
+        }
+    }
+}
+
+/// A place to run.
+enum Place<'a> {
+    /// Given back when dropped.
+    Free(SemaphorePermit<'a>),
+    Cancelled,
+    Stopping,
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no reason given".to_owned())
+}

@@ -1,0 +1,126 @@
+//! `shoal plan`.
+
+use std::{io::Write, sync::Arc};
+
+use clap::Args;
+use serde_json::{Value, json};
+use shoal_boards::{Report, Roots};
+use shoal_conductor::{
+    conductor::{Conductor, Parts},
+    id::TaskId,
+    label::Label,
+    prompt::{Format, Message, Sampling, Speaker},
+    route::rule::Rule,
+    task::{Effort, Target, Task},
+};
+
+use super::{config, input};
+use crate::{
+    client::Client,
+    config::Places,
+    exit::{Exit, Fault},
+    nowhere::Nowhere,
+    pool::Pool,
+};
+
+/// What is to be planned.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The task; `-` reads standard input
+    text: String,
+    /// shoal-mini, shoal-ultra, local, or a worker's name
+    #[arg(long, value_name = "NAME", default_value = "shoal-mini")]
+    model: String,
+    /// How sensitive it is at least: public, internal, confidential or restricted
+    #[arg(long, default_value = "public")]
+    label: Label,
+    /// How much thinking it may cost: low, medium or high
+    #[arg(long, value_name = "EFFORT", default_value = "medium", value_parser = effort)]
+    effort: Effort,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn effort(word: &str) -> Result<Effort, String> {
+    match word {
+        "low" => Ok(Effort::Low),
+        "medium" => Ok(Effort::Medium),
+        "high" => Ok(Effort::High),
+        _ => Err("use low, medium or high".to_owned()),
+    }
+}
+
+/// Asks the running server; without one, loads the model and plans here. Either way nothing leaves the board.
+pub async fn run(
+    places: &Places,
+    mut options: Options,
+    out: &mut dyn Write,
+) -> Result<Exit, Fault> {
+    options.text = input(std::mem::take(&mut options.text))?;
+    if let Some(client) = Client::find(&places.data)?
+        && client.is_alive().await
+    {
+        return served(&client, &options, out).await;
+    }
+    here(places, options, out).await
+}
+
+async fn served(client: &Client, options: &Options, out: &mut dyn Write) -> Result<Exit, Fault> {
+    let body = json!({
+        "prompt": options.text,
+        "model": options.model,
+        "label": options.label,
+        "reasoning_effort": options.effort,
+    });
+    if options.json {
+        let plan: Value = client.post("/api/plan", &body).await?;
+        super::json(out, &plan)?;
+    } else {
+        write!(out, "{}", client.post_text("/api/plan", &body).await?)?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<Exit, Fault> {
+    let config = config(places)?;
+    let policy = config.load_policy()?;
+    let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
+        .await
+        .map_err(Fault::internal)?;
+    let pool = Pool::build(&config, &board).await?;
+    for sentence in &pool.degraded {
+        tracing::warn!("{sentence}");
+    }
+    let label = options.label.join(policy.sources.api);
+    let conductor = Conductor::try_new(Parts {
+        policy: Arc::new(policy),
+        workers: pool.workers,
+        backbone: pool.backbone,
+        route: Arc::new(Rule),
+        journal: Arc::new(Nowhere),
+        desk: Arc::new(Nowhere),
+        ledger: Arc::new(Nowhere),
+        ultra_min_parameters: config.ultra_min_parameters,
+    })
+    .map_err(Fault::usage)?;
+    let target: Target = options.model.parse().map_err(Fault::usage)?;
+    let task = Task {
+        id: TaskId::fresh(),
+        target,
+        messages: vec![Message::new(Speaker::User, options.text)],
+        format: Format::Text,
+        sampling: Sampling::default(),
+        effort: options.effort,
+        label,
+        from: "cli".to_owned(),
+        workers: None,
+    };
+    let plan = conductor.plan(&task).await.map_err(Fault::failed)?;
+    if options.json {
+        super::json(out, &plan)?;
+    } else {
+        write!(out, "{plan}")?;
+    }
+    Ok(Exit::Done)
+}

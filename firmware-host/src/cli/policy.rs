@@ -1,0 +1,129 @@
+//! `shoal policy`.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Subcommand;
+use serde_json::json;
+use shoal_conductor::{
+    conductor::{Conductor, Parts},
+    label::Label,
+    policy::{Policy, PolicyError},
+    route::rule::Rule,
+};
+
+use super::{config, input};
+use crate::{
+    config::Places,
+    exit::{Exit, Fault},
+    nowhere::Nowhere,
+    pool::Pool,
+};
+
+/// What to do with the policy.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Read a policy and say what is wrong with it
+    Check {
+        /// The file [default: the one that the config names]
+        file: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what is sensitive in a text and who may read it
+    Explain {
+        /// The text; `-` reads standard input
+        text: String,
+        /// How sensitive it is at least: public, internal, confidential or restricted
+        #[arg(long, default_value = "public")]
+        label: Label,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does it, from the files: no server is needed, and a change is seen before any server has it.
+pub fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
+    match action {
+        Action::Check { file, json } => check(places, file.as_deref(), json, out),
+        Action::Explain { text, label, json } => explain(places, &input(text)?, label, json, out),
+    }
+}
+
+fn check(
+    places: &Places,
+    file: Option<&Path>,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, Fault> {
+    let config = config(places)?;
+    let (path, policy) = match file {
+        Some(path) => {
+            let policy = Policy::load(path).map_err(|error| match error {
+                PolicyError::Read { .. } => Fault::usage(error),
+                _ => Fault::usage(format!("{}: {error}", path.display())),
+            })?;
+            (path.to_owned(), policy)
+        }
+        None => (config.policy.clone(), config.load_policy()?),
+    };
+    let warnings = config.warnings(&policy);
+    let words: usize = policy.dictionaries.iter().map(|d| d.words.len()).sum();
+    if as_json {
+        let report = json!({
+            "file": path,
+            "valid": true,
+            "warnings": warnings,
+            "workers": policy.workers.len(),
+            "types": policy.types.len(),
+            "words": words,
+        });
+        super::json(out, &report)?;
+        return Ok(Exit::Done);
+    }
+    writeln!(
+        out,
+        "{} is valid: {} workers, {} types of sensitive text, {words} words",
+        path.display(),
+        policy.workers.len(),
+        policy.types.len()
+    )?;
+    for warning in warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(Exit::Done)
+}
+
+fn explain(
+    places: &Places,
+    text: &str,
+    label: Label,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, Fault> {
+    let config = config(places)?;
+    let policy = config.load_policy()?;
+    let conductor = Conductor::try_new(Parts {
+        policy: Arc::new(policy),
+        workers: Pool::named(&config),
+        backbone: None,
+        route: Arc::new(Rule),
+        journal: Arc::new(Nowhere),
+        desk: Arc::new(Nowhere),
+        ledger: Arc::new(Nowhere),
+        ultra_min_parameters: config.ultra_min_parameters,
+    })
+    .map_err(Fault::usage)?;
+    let explanation = conductor.explain(text, label);
+    if as_json {
+        super::json(out, &explanation)?;
+    } else {
+        write!(out, "{explanation}")?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,305 @@
+//! `shoal.toml`: what this appliance is and whom it talks to. The file's form is in [`file`].
+//!
+//! Every value is checked before anything starts, and an error names file, line and what to do. What may leave the
+//! board is not said here but in `policy.toml`.
+
+mod file;
+mod first;
+mod locate;
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use shoal_conductor::{
+    document::DocumentError,
+    id::WorkerId,
+    policy::{Policy, PolicyError},
+    worker::Place,
+};
+
+pub use first::{Written, write_defaults};
+
+use crate::{exit::Fault, secret::Secret};
+
+/// The name of the engine's worker.
+pub const LOCAL: &str = "local";
+/// Names on the API that no worker may have.
+pub const RESERVED: [&str; 3] = [LOCAL, "shoal-mini", "shoal-ultra"];
+
+/// Where config and data are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The config file.
+    pub config: PathBuf,
+}
+
+/// A checked config.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data folder, which relative paths start from.
+    pub data: PathBuf,
+    /// The site, in MQTT topics.
+    pub site: String,
+    /// The appliance, in MQTT topics.
+    pub appliance: String,
+    /// Where plain HTTP listens; always loopback.
+    pub http: SocketAddr,
+    /// Where HTTPS listens, if it does.
+    pub https: Option<SocketAddr>,
+    /// Bounds of the API.
+    pub api: ApiLimits,
+    /// The backbone.
+    pub model: Model,
+    /// The broker, if there is one.
+    pub mqtt: Option<Mqtt>,
+    /// The least size of a backbone that may write workflows, in weights.
+    pub ultra_min_parameters: u64,
+    /// Bounds on tasks and stored things.
+    pub limits: Limits,
+    /// Workers beside the local one.
+    pub workers: Vec<WorkerEntry>,
+    /// The policy file.
+    pub policy: PathBuf,
+}
+
+/// Bounds of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiLimits {
+    /// The longest body of a request, in bytes.
+    pub body: usize,
+    /// Connections at once, plain and TLS together; more wait to be accepted.
+    pub connections: usize,
+    /// Time for TLS and for a request's head.
+    pub header: Duration,
+    /// Time that running tasks get when the program is told to stop.
+    pub drain: Duration,
+}
+
+/// The backbone's file and how to run it; what is not given is decided by the board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The GGUF file.
+    pub path: PathBuf,
+    /// Its SHA-256 in hex, where it is to be checked.
+    pub sha256: Option<String>,
+    /// Tokens of prompt and answer together.
+    pub context: Option<u32>,
+    /// Threads.
+    pub threads: Option<u32>,
+    /// Layers on the accelerator.
+    pub gpu_layers: Option<u32>,
+}
+
+/// The broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mqtt {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether the connection is encrypted (`mqtts://`).
+    pub tls: bool,
+    /// A certificate to trust beside the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The user.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+}
+
+impl Mqtt {
+    /// As a person would write it; without user and password.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        if self.host.contains(':') {
+            format!("{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            format!("{scheme}://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Bounds on tasks and stored things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Tasks that are not finished.
+    pub max_open_tasks: usize,
+    /// Tasks that run at once.
+    pub max_running: usize,
+    /// Reports that wait for the broker.
+    pub outbox: u32,
+}
+
+/// A worker behind an OpenAI-compatible API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerEntry {
+    /// Its name in policy, trace and API.
+    pub id: WorkerId,
+    /// The API up to and with its version: `https://api.example.com/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// Where its key is.
+    pub key: KeySource,
+    /// Whether what it reads leaves the board.
+    pub place: Place,
+    /// A certificate to trust beside the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Whether plain HTTP to another machine is allowed.
+    pub insecure_http: bool,
+    /// Calls at once.
+    pub max_concurrent: Option<usize>,
+}
+
+/// Where a worker's key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// It needs none.
+    None,
+    /// In this file.
+    File(PathBuf),
+    /// In this environment variable.
+    Env(String),
+}
+
+/// Why a config cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the config {}: {source}; `shoal serve` writes one at its first start", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or not of our form.
+    #[error("{}: {error}", path.display())]
+    Document {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        error: DocumentError,
+    },
+    /// A value that makes no sense.
+    #[error("{}: line {line}: {key}: {reason}", path.display())]
+    Value {
+        /// Which file.
+        path: PathBuf,
+        /// From 1; 0 where the key is not in the file.
+        line: usize,
+        /// Which key.
+        key: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl Config {
+    /// Reads and checks the config of these places.
+    pub fn load(places: &Places) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(&places.config).map_err(|source| ConfigError::Read {
+            path: places.config.clone(),
+            source,
+        })?;
+        Self::parse(&text, places)
+    }
+
+    /// Like [`Config::load`], but without a config file everything is as the defaults say.
+    pub fn load_or_default(places: &Places) -> Result<Self, ConfigError> {
+        match Self::load(places) {
+            Err(ConfigError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Self::parse(&first::default_config(), places)
+            }
+            other => other,
+        }
+    }
+
+    /// Checks the text of a config file.
+    pub fn parse(text: &str, places: &Places) -> Result<Self, ConfigError> {
+        let file: file::File =
+            shoal_conductor::document::read(text).map_err(|error| ConfigError::Document {
+                path: places.config.clone(),
+                error,
+            })?;
+        file.resolve(&places.data)
+            .map_err(|fault| ConfigError::Value {
+                path: places.config.clone(),
+                line: locate::line_of(text, &fault.key),
+                key: fault.key,
+                reason: fault.reason,
+            })
+    }
+
+    /// Reads the policy file; without one, the default policy holds.
+    pub fn load_policy(&self) -> Result<Policy, Fault> {
+        let loaded = match Policy::load(&self.policy) {
+            Err(PolicyError::Read { path, source })
+                if path == self.policy && source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Policy::parse(first::DEFAULT_POLICY, &self.data)
+            }
+            other => other,
+        };
+        loaded.map_err(|error| match error {
+            PolicyError::Read { .. } => Fault::usage(error),
+            _ => Fault::usage(format!("{}: {error}", self.policy.display())),
+        })
+    }
+
+    /// What a reader should know though config and policy are each valid.
+    #[must_use]
+    pub fn warnings(&self, policy: &Policy) -> Vec<String> {
+        let mut warnings = policy.warnings();
+        let known: BTreeSet<&str> = self
+            .workers
+            .iter()
+            .map(|worker| worker.id.as_str())
+            .chain([LOCAL])
+            .collect();
+        for worker in &self.workers {
+            if worker.place == Place::Remote && !policy.workers.contains_key(&worker.id) {
+                warnings.push(format!(
+                    "policy does not mention the remote worker \"{0}\", so it is never used: add [workers.{0}] to {1}",
+                    worker.id,
+                    self.policy.display()
+                ));
+            }
+        }
+        for id in policy.workers.keys() {
+            if !known.contains(id.as_str()) {
+                warnings.push(format!(
+                    "policy speaks of a worker \"{id}\" that the config does not have"
+                ));
+            }
+        }
+        warnings
+    }
+
+    /// `path`, from the data folder.
+    fn resolve(data: &Path, path: PathBuf) -> PathBuf {
+        if path.is_absolute() {
+            path
+        } else {
+            data.join(path)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,478 @@
+//! The form of `shoal.toml`.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use shoal_conductor::{id::WorkerId, worker::Place};
+
+use super::{ApiLimits, Config, KeySource, Limits, Model, Mqtt, RESERVED, WorkerEntry};
+use crate::secret::Secret;
+
+/// The most workers of one appliance.
+const MAX_WORKERS: usize = 32;
+/// The model that `cargo xtask` fetches.
+const DEFAULT_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// `shoal.toml` as it is written. Unknown keys are errors.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    policy: PathBuf,
+    appliance: ApplianceTable,
+    http: HttpTable,
+    https: HttpsTable,
+    model: ModelTable,
+    mqtt: MqttTable,
+    conductor: ConductorTable,
+    limits: LimitTable,
+    workers: Vec<WorkerTable>,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            policy: "policy.toml".into(),
+            appliance: ApplianceTable::default(),
+            http: HttpTable::default(),
+            https: HttpsTable::default(),
+            model: ModelTable::default(),
+            mqtt: MqttTable::default(),
+            conductor: ConductorTable::default(),
+            limits: LimitTable::default(),
+            workers: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ApplianceTable {
+    site: String,
+    name: String,
+}
+
+impl Default for ApplianceTable {
+    fn default() -> Self {
+        Self {
+            site: "site".into(),
+            name: "shoal".into(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HttpTable {
+    listen: SocketAddr,
+    max_body_kib: usize,
+    max_connections: usize,
+    header_seconds: u64,
+    drain_seconds: u64,
+}
+
+impl Default for HttpTable {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            max_body_kib: 4096,
+            max_connections: 256,
+            header_seconds: 15,
+            drain_seconds: 20,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HttpsTable {
+    enabled: bool,
+    listen: SocketAddr,
+}
+
+impl Default for HttpsTable {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ModelTable {
+    path: PathBuf,
+    sha256: Option<String>,
+    context: Option<u32>,
+    threads: Option<u32>,
+    gpu_layers: Option<u32>,
+}
+
+impl Default for ModelTable {
+    fn default() -> Self {
+        Self {
+            path: DEFAULT_MODEL.into(),
+            sha256: None,
+            context: None,
+            threads: None,
+            gpu_layers: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct MqttTable {
+    enabled: bool,
+    url: String,
+    ca_file: Option<PathBuf>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    password_env: Option<String>,
+}
+
+impl Default for MqttTable {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            url: "mqtt://127.0.0.1:1883".into(),
+            ca_file: None,
+            user: None,
+            password_file: None,
+            password_env: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ConductorTable {
+    ultra_min_parameters: u64,
+}
+
+impl Default for ConductorTable {
+    fn default() -> Self {
+        Self {
+            ultra_min_parameters: 1_000_000_000,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitTable {
+    max_open_tasks: usize,
+    max_running: usize,
+    max_outbox: u32,
+}
+
+impl Default for LimitTable {
+    fn default() -> Self {
+        Self {
+            max_open_tasks: 1000,
+            max_running: 4,
+            max_outbox: 10_000,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkerTable {
+    id: WorkerId,
+    kind: WorkerKind,
+    base_url: String,
+    model: String,
+    key_file: Option<PathBuf>,
+    key_env: Option<String>,
+    ca_file: Option<PathBuf>,
+    #[serde(default = "remote")]
+    place: Place,
+    #[serde(default)]
+    insecure_http: bool,
+    max_concurrent: Option<usize>,
+}
+
+const fn remote() -> Place {
+    Place::Remote
+}
+
+/// The APIs that we speak.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WorkerKind {
+    Openai,
+}
+
+/// A value that makes no sense.
+#[derive(Debug)]
+pub struct BadValue {
+    /// Which key.
+    pub key: String,
+    /// What is wrong, and what to do.
+    pub reason: String,
+}
+
+fn bad(key: impl Into<String>, reason: impl Into<String>) -> BadValue {
+    BadValue {
+        key: key.into(),
+        reason: reason.into(),
+    }
+}
+
+impl File {
+    /// Checks every value; paths are relative to `data`.
+    pub fn resolve(self, data: &Path) -> Result<Config, BadValue> {
+        if !self.http.listen.ip().is_loopback() {
+            return Err(bad(
+                "http.listen",
+                format!(
+                    "plain HTTP would send keys and tasks in the clear on {}: keep it on 127.0.0.1 or [::1] and let \
+                     others use HTTPS, [https] listen = \"0.0.0.0:8443\"",
+                    self.http.listen
+                ),
+            ));
+        }
+        let https = self.https.enabled.then_some(self.https.listen);
+        if https.is_some_and(|https| https.port() == self.http.listen.port() && https.port() != 0) {
+            return Err(bad("https.listen", "it has the port of http.listen: choose another"));
+        }
+        Ok(Config {
+            site: topic("appliance.site", self.appliance.site)?,
+            appliance: topic("appliance.name", self.appliance.name)?,
+            http: self.http.listen,
+            https,
+            api: self.http.limits()?,
+            model: self.model.resolve(data)?,
+            mqtt: if self.mqtt.enabled {
+                Some(self.mqtt.resolve(data)?)
+            } else {
+                None
+            },
+            ultra_min_parameters: self.conductor.ultra_min_parameters,
+            limits: self.limits.resolve()?,
+            workers: workers(self.workers, data)?,
+            policy: Config::resolve(data, self.policy),
+            data: data.to_owned(),
+        })
+    }
+}
+
+/// One level of an MQTT topic.
+fn topic(key: &str, name: String) -> Result<String, BadValue> {
+    match WorkerId::try_new(name.as_str()) {
+        Ok(_) => Ok(name),
+        Err(error) => Err(bad(key, format!("\"{name}\" cannot stand in an MQTT topic: {error}"))),
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display + Copy>(
+    key: &str,
+    value: T,
+    low: T,
+    high: T,
+) -> Result<T, BadValue> {
+    if value < low || value > high {
+        return Err(bad(key, format!("{value} is not from {low} to {high}")));
+    }
+    Ok(value)
+}
+
+impl HttpTable {
+    fn limits(&self) -> Result<ApiLimits, BadValue> {
+        let header = within("http.header_seconds", self.header_seconds, 1, 300)?;
+        let drain = within("http.drain_seconds", self.drain_seconds, 0, 600)?;
+        Ok(ApiLimits {
+            body: within("http.max_body_kib", self.max_body_kib, 1, 1 << 20)? * 1024,
+            connections: within("http.max_connections", self.max_connections, 1, 65_536)?,
+            header: Duration::from_secs(header),
+            drain: Duration::from_secs(drain),
+        })
+    }
+}
+
+impl ModelTable {
+    fn resolve(self, data: &Path) -> Result<Model, BadValue> {
+        if let Some(sum) = &self.sha256
+            && (sum.len() != 64 || !sum.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return Err(bad("model.sha256", "a SHA-256 has 64 hexadecimal digits"));
+        }
+        if let Some(context) = self.context {
+            within("model.context", context, 256, 1 << 20)?;
+        }
+        if let Some(threads) = self.threads {
+            within("model.threads", threads, 1, 512)?;
+        }
+        Ok(Model {
+            path: Config::resolve(data, self.path),
+            sha256: self.sha256.map(|sum| sum.to_ascii_lowercase()),
+            context: self.context,
+            threads: self.threads,
+            gpu_layers: self.gpu_layers,
+        })
+    }
+}
+
+impl MqttTable {
+    fn resolve(self, data: &Path) -> Result<Mqtt, BadValue> {
+        let (tls, host, port) = broker(&self.url).map_err(|reason| bad("mqtt.url", reason))?;
+        let password = self.password(data)?;
+        if password.is_some() && self.user.is_none() {
+            return Err(bad("mqtt.user", "there is a password and no user: add user = \"...\""));
+        }
+        Ok(Mqtt {
+            host,
+            port,
+            tls,
+            ca_file: self.ca_file.map(|file| Config::resolve(data, file)),
+            user: self.user,
+            password,
+        })
+    }
+
+    fn password(&self, data: &Path) -> Result<Option<Secret>, BadValue> {
+        match (&self.password_file, &self.password_env) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(bad(
+                "mqtt.password_env",
+                "give password_file or password_env, not both",
+            )),
+            (Some(file), None) => {
+                let path = Config::resolve(data, file.clone());
+                Secret::from_file(&path).map(Some).map_err(|error| {
+                    bad("mqtt.password_file", format!("cannot read {}: {error}", path.display()))
+                })
+            }
+            (None, Some(variable)) => match std::env::var(variable) {
+                Ok(text) if !text.is_empty() => Ok(Some(Secret::new(text))),
+                _ => Err(bad(
+                    "mqtt.password_env",
+                    format!("the environment variable {variable} is not set"),
+                )),
+            },
+        }
+    }
+}
+
+/// Reads `mqtt://host:port` or `mqtts://host:port`: whether TLS, host and port.
+fn broker(url: &str) -> Result<(bool, String, u16), String> {
+    let form = || format!("\"{url}\" is not of the form mqtt://HOST:PORT or mqtts://HOST:PORT");
+    let parsed = reqwest::Url::parse(url).map_err(|_| form())?;
+    let tls = match parsed.scheme() {
+        "mqtt" => false,
+        "mqtts" => true,
+        _ => return Err(form()),
+    };
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("keep user and password out of the URL: use user and password_file".into());
+    }
+    let host = parsed
+        .host_str()
+        .filter(|host| !host.is_empty())
+        .ok_or_else(form)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok((
+        tls,
+        host.to_owned(),
+        parsed.port().unwrap_or(if tls { 8883 } else { 1883 }),
+    ))
+}
+
+impl LimitTable {
+    fn resolve(&self) -> Result<Limits, BadValue> {
+        Ok(Limits {
+            max_open_tasks: within("limits.max_open_tasks", self.max_open_tasks, 1, 1_000_000)?,
+            max_running: within("limits.max_running", self.max_running, 1, 1024)?,
+            outbox: within("limits.max_outbox", self.max_outbox, 1, 10_000_000)?,
+        })
+    }
+}
+
+fn workers(tables: Vec<WorkerTable>, data: &Path) -> Result<Vec<WorkerEntry>, BadValue> {
+    if tables.len() > MAX_WORKERS {
+        return Err(bad(
+            "workers",
+            format!("{} workers are given, {MAX_WORKERS} are allowed", tables.len()),
+        ));
+    }
+    let mut entries: Vec<WorkerEntry> = Vec::with_capacity(tables.len());
+    for (index, table) in tables.into_iter().enumerate() {
+        let key = |name: &str| format!("workers[{index}].{name}");
+        if RESERVED.contains(&table.id.as_str()) {
+            return Err(bad(key("id"), format!("\"{}\" is a name of the appliance's own", table.id)));
+        }
+        if entries.iter().any(|other| other.id == table.id) {
+            return Err(bad(key("id"), format!("\"{}\" is there twice", table.id)));
+        }
+        entries.push(table.resolve(&key, data)?);
+    }
+    Ok(entries)
+}
+
+impl WorkerTable {
+    fn resolve(self, key: &dyn Fn(&str) -> String, data: &Path) -> Result<WorkerEntry, BadValue> {
+        let WorkerKind::Openai = self.kind;
+        let url = reqwest::Url::parse(&self.base_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let Some(url) = url else {
+            return Err(bad(
+                key("base_url"),
+                format!("\"{}\" is not of the form https://HOST/v1", self.base_url),
+            ));
+        };
+        if self.place == Place::Board && !is_loopback(&url) {
+            return Err(bad(
+                key("place"),
+                "a worker on the board listens on loopback: use 127.0.0.1, or place = \"remote\"",
+            ));
+        }
+        if url.scheme() == "http" && !is_loopback(&url) && !self.insecure_http {
+            return Err(bad(
+                key("base_url"),
+                "plain HTTP to another machine can be read on the way: use https, or set insecure_http = true",
+            ));
+        }
+        if let Some(calls) = self.max_concurrent {
+            within(&key("max_concurrent"), calls, 1, 1024)?;
+        }
+        if self.model.is_empty() {
+            return Err(bad(key("model"), "it is empty: give the model's name there"));
+        }
+        let source = match (self.key_file, self.key_env) {
+            (None, None) => KeySource::None,
+            (Some(file), None) => KeySource::File(Config::resolve(data, file)),
+            (None, Some(variable)) => KeySource::Env(variable),
+            (Some(_), Some(_)) => {
+                return Err(bad(key("key_env"), "give key_file or key_env, not both"));
+            }
+        };
+        Ok(WorkerEntry {
+            id: self.id,
+            base_url: self.base_url,
+            model: self.model,
+            key: source,
+            place: self.place,
+            ca_file: self.ca_file.map(|file| Config::resolve(data, file)),
+            insecure_http: self.insecure_http,
+            max_concurrent: self.max_concurrent,
+        })
+    }
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}

@@ -1,0 +1,92 @@
+use super::*;
+
+fn places() -> Places {
+    Places {
+        data: "/data".into(),
+        config: "/data/shoal.toml".into(),
+    }
+}
+
+fn fault(text: &str) -> String {
+    Config::parse(text, &places()).unwrap_err().to_string()
+}
+
+#[test]
+fn each_mistake_names_file_line_and_what_to_do() {
+    let mistakes = [
+        "[http]\nlisten = \"0.0.0.0:8080\"\n",
+        "[http]\nlisten = \"localhost\"\n",
+        "[http]\nlissen = \"127.0.0.1:80\"\n",
+        "\n[https]\nlisten = \"0.0.0.0:8080\"\n",
+        "[http]\nmax_connections = 0\n",
+        "[appliance]\nsite = \"plant/7\"\n",
+        "[model]\nsha256 = \"abc\"\n",
+        "[mqtt]\nurl = \"tcp://broker\"\n",
+        "[mqtt]\nurl = \"mqtt://user:pw@broker\"\n",
+        "[mqtt]\npassword_env = \"SHOAL_TEST_UNSET\"\n",
+        "[mqtt]\npassword_file = \"no-such-file\"\n",
+        "policy = 3\n",
+    ];
+    let faults: Vec<String> = mistakes.iter().map(|text| fault(text)).collect();
+    insta::assert_snapshot!(faults.join("\n---\n"));
+}
+
+#[test]
+fn each_mistake_in_a_worker_names_it() {
+    let workers = [
+        "id = \"local\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"",
+        "id = \"a\"\nkind = \"opanai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"",
+        "id = \"a\"\nkind = \"openai\"\nbase_url = \"a/v1\"\nmodel = \"m\"",
+        "id = \"a\"\nkind = \"openai\"\nbase_url = \"http://a/v1\"\nmodel = \"m\"",
+        "id = \"a\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"\nplace = \"board\"",
+        "id = \"a\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"\nkey_file = \"k\"\nkey_env = \"K\"",
+        "id = \"a b\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"",
+    ];
+    let faults: Vec<String> = workers
+        .iter()
+        .map(|worker| fault(&format!("[[workers]]\n{worker}\n")))
+        .collect();
+    insta::assert_snapshot!(faults.join("\n---\n"));
+}
+
+#[test]
+fn two_workers_of_one_name_are_one_too_many() {
+    let worker =
+        "[[workers]]\nid = \"a\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"\n";
+    assert_eq!(
+        fault(&worker.repeat(2)),
+        "/data/shoal.toml: line 7: workers[1].id: \"a\" is there twice"
+    );
+}
+
+#[test]
+fn a_remote_worker_without_policy_and_a_policy_without_worker_are_told() {
+    let text =
+        "[[workers]]\nid = \"a\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"\n";
+    let config = Config::parse(text, &places()).unwrap();
+    let policy = Policy::parse(
+        "[workers.b]\nclearance = \"public\"\n[workers.local]\nclearance = \"restricted\"\n",
+        Path::new("/"),
+    )
+    .unwrap();
+    assert_eq!(
+        config.warnings(&policy),
+        [
+            "policy does not mention the remote worker \"a\", so it is never used: add [workers.a] to /data/policy.toml",
+            "policy speaks of a worker \"b\" that the config does not have",
+        ]
+    );
+}
+
+#[test]
+fn a_broker_is_known_by_its_url() {
+    let mqtt = |url: &str| {
+        let config = Config::parse(&format!("[mqtt]\nurl = \"{url}\"\n"), &places()).unwrap();
+        config.mqtt.unwrap().url()
+    };
+    assert_eq!(mqtt("mqtt://broker"), "mqtt://broker:1883");
+    assert_eq!(mqtt("mqtts://broker"), "mqtts://broker:8883");
+    assert_eq!(mqtt("mqtt://[::1]:99"), "mqtt://[::1]:99");
+    let off = Config::parse("[mqtt]\nenabled = false\n", &places()).unwrap();
+    assert_eq!(off.mqtt, None);
+}

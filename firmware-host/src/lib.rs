@@ -1,0 +1,20 @@
+//! The appliance: the LAN API, the MQTT link, the store, approvals and the command line around the conductor.
+//!
+//! A task comes in over HTTP ([`api`]) or MQTT, is in the store before anyone is told so, is run by the conductor with
+//! the workers of [`pool`], and its answer and trace are kept. How to plan and what may leave is the conductor's
+//! business; how a model runs is that of `shoal-models`.
+
+pub mod api;
+pub mod appliance;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod exit;
+pub mod nowhere;
+pub mod link;
+pub mod outbox;
+pub mod pool;
+pub mod running;
+pub mod secret;
+pub mod store;
+pub mod tls;

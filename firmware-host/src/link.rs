@@ -1,0 +1,128 @@
+//! The MQTT link: tasks in, states, results, questions and health out.
+//!
+//! - A connection is made with the will `offline` on the status topic and says `online` there; a clean stop says
+//!   `stopped`. The session outlives the connection at the broker, so tasks sent meanwhile are waiting there.
+//! - A task is acknowledged to the broker once it is in the store, or once its refusal is in the outbox. Until then the
+//!   broker delivers it again; its id, or the message's fingerprint where it has none, makes it one task.
+//! - Reports leave from the outbox in their order and stay in it until the broker acknowledged them. When a connection
+//!   breaks in between, a report may arrive twice; it never arrives not at all.
+//! - Without a broker the appliance runs, one warning is logged for each outage, and the outbox holds.
+//!
+//! This module knows nothing of SQL and of how tasks are done; what it needs of a broker is [`broker`], and rumqttc
+//! stands behind that alone.
+
+mod backoff;
+mod broker;
+mod intake;
+mod mqtt;
+mod request;
+mod session;
+mod tls;
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use shoal_wire::Root;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub use tls::{TlsError, client_config};
+
+use crate::{
+    appliance::Appliance,
+    secret::Secret,
+    store::{Moment, StoreError},
+};
+
+/// Which broker, and as whom.
+#[derive(Clone)]
+pub struct LinkOptions {
+    /// The broker's name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Set for an encrypted connection; [`client_config`] makes one.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// The user, if the broker wants one.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// The topics.
+    pub root: Root,
+}
+
+/// Shows no password.
+impl std::fmt::Debug for LinkOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkOptions")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls.is_some())
+            .field("user", &self.user)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A link at work.
+#[derive(Debug)]
+pub struct LinkHandle {
+    connected: watch::Receiver<bool>,
+    delivered_at: watch::Receiver<Option<Moment>>,
+    task: JoinHandle<()>,
+}
+
+impl LinkHandle {
+    /// Whether the broker is there.
+    #[must_use]
+    pub fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.clone()
+    }
+
+    /// When the broker last acknowledged a report.
+    #[must_use]
+    pub fn delivered_at(&self) -> watch::Receiver<Option<Moment>> {
+        self.delivered_at.clone()
+    }
+
+    /// Waits until the link has said `stopped` and ended, after its token was cancelled.
+    pub async fn finished(self) {
+        // It only ends early by a panic, which the runtime reports.
+        let _ = self.task.await;
+    }
+}
+
+/// What the link's parts tell the outside.
+struct Signs {
+    connected: watch::Sender<bool>,
+    delivered_at: watch::Sender<Option<Moment>>,
+}
+
+/// Starts the link; it ends cleanly when `cancel` is cancelled. From now on the store reports under `options.root`.
+/// Start it before [`Appliance::resume`], so that nothing goes unreported. An appliance without MQTT calls
+/// [`crate::store::Store::report_under`] with `None` instead.
+pub async fn start(
+    options: LinkOptions,
+    appliance: Appliance,
+    cancel: CancellationToken,
+) -> Result<LinkHandle, StoreError> {
+    let store = appliance.store();
+    store.report_under(Some(options.root.clone())).await?;
+    let (connected, connected_out) = watch::channel(false);
+    let (delivered_at, delivered_out) = watch::channel(None);
+    let signs = Signs {
+        connected,
+        delivered_at,
+    };
+    let root = options.root.clone();
+    let broker = mqtt::Mqtt::new(options);
+    let link = session::Link::new(Box::new(broker), root, appliance, signs);
+    Ok(LinkHandle {
+        connected: connected_out,
+        delivered_at: delivered_out,
+        task: tokio::spawn(link.run(cancel)),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! A real broker, and a real client of it.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rumqttc::v5::{
+    AsyncClient, Event, MqttOptions,
+    mqttbytes::{
+        QoS,
+        v5::{ConnectProperties, Packet, Publish, PublishProperties},
+    },
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// mosquitto on a free port of loopback. It keeps its sessions on disk at once, so that it may be killed.
+pub(super) struct Mosquitto {
+    pub(super) port: u16,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+fn program() -> &'static str {
+    [
+        "/usr/sbin/mosquitto",
+        "/usr/local/sbin/mosquitto",
+        "/opt/homebrew/sbin/mosquitto",
+    ]
+    .into_iter()
+    .find(|path| std::path::Path::new(path).exists())
+    .unwrap_or("mosquitto")
+}
+
+impl Mosquitto {
+    /// Chooses a port and writes the config; starts nothing.
+    pub(super) fn prepare() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        // As root, mosquitto would give its rights away and then could not write into the folder.
+        let config = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\n\
+             persistence_location {path}/\nautosave_on_changes true\nautosave_interval 1\n"
+        );
+        std::fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
+        Self {
+            port,
+            folder,
+            child: None,
+        }
+    }
+
+    pub(super) fn started() -> Self {
+        let mut broker = Self::prepare();
+        broker.start();
+        broker
+    }
+
+    pub(super) fn start(&mut self) {
+        let config = self.folder.path().join("mosquitto.conf");
+        let child = Command::new(program())
+            .arg("-c")
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mosquitto is needed for this test: install the package mosquitto");
+        self.child = Some(child);
+        let end = Instant::now() + DEADLINE;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < end, "mosquitto did not start");
+            std::thread::yield_now();
+        }
+    }
+
+    /// As by a power cut.
+    pub(super) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
+
+/// A client that comes back by itself and whose session outlives the broker.
+pub(super) struct Client {
+    client: AsyncClient,
+    received: mpsc::UnboundedReceiver<Publish>,
+    /// Everything taken from `received` so far.
+    pub(super) seen: Vec<Publish>,
+}
+
+pub(super) const ROOT: &str = "shoal/v1/plant/press/";
+
+impl Client {
+    /// Connects and subscribes to everything.
+    pub(super) async fn new(broker: &Mosquitto, id: &str) -> Self {
+        let mut options = MqttOptions::new(id, "127.0.0.1", broker.port);
+        let mut properties = ConnectProperties::new();
+        properties.session_expiry_interval = Some(3600);
+        properties.max_packet_size = Some(8 * 1024 * 1024);
+        options
+            .set_connect_properties(properties)
+            .set_clean_start(false);
+        let (client, mut events) = AsyncClient::new(options, 100);
+        client.subscribe("#", QoS::AtLeastOnce).await.unwrap();
+        let (sender, received) = mpsc::unbounded_channel();
+        let (ready, subscribed) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let mut ready = Some(ready);
+            while !sender.is_closed() {
+                match events.poll().await {
+                    Ok(Event::Incoming(Packet::Publish(publish))) => drop(sender.send(publish)),
+                    Ok(Event::Incoming(Packet::SubAck(_))) => {
+                        ready.take().map(|ready| ready.send(()));
+                    }
+                    Ok(_) => {}
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        });
+        subscribed.await.unwrap();
+        Self {
+            client,
+            received,
+            seen: Vec::new(),
+        }
+    }
+
+    pub(super) async fn send(&self, payload: impl Into<Vec<u8>>, properties: PublishProperties) {
+        self.client
+            .publish_with_properties(
+                format!("{ROOT}tasks"),
+                QoS::AtLeastOnce,
+                false,
+                payload.into(),
+                properties,
+            )
+            .await
+            .unwrap();
+    }
+
+    /// The next message that `wanted` accepts.
+    pub(super) async fn wait(&mut self, mut wanted: impl FnMut(&Publish) -> bool) -> Publish {
+        let found = tokio::time::timeout(DEADLINE, async {
+            loop {
+                let publish = self.received.recv().await.unwrap();
+                self.seen.push(publish.clone());
+                if wanted(&publish) {
+                    return publish;
+                }
+            }
+        });
+        found.await.unwrap_or_else(|_| {
+            panic!(
+                "it did not come; seen: {:?}",
+                self.seen.iter().map(topic).collect::<Vec<_>>()
+            )
+        })
+    }
+
+    /// The next message on a topic of the appliance, as JSON.
+    pub(super) async fn json(&mut self, wanted: &str) -> Value {
+        let publish = self.wait(|publish| topic(publish) == wanted).await;
+        serde_json::from_slice(&publish.payload).unwrap()
+    }
+
+    /// Waits for a word on the status topic.
+    pub(super) async fn status(&mut self, word: &str) -> Publish {
+        self.wait(|publish| topic(publish) == "status" && publish.payload == word.as_bytes())
+            .await
+    }
+
+    /// How many messages came on a topic so far.
+    pub(super) fn count(&self, wanted: &str) -> usize {
+        self.seen
+            .iter()
+            .filter(|publish| topic(publish) == wanted)
+            .count()
+    }
+}
+
+/// The topic without the appliance's root.
+pub(super) fn topic(publish: &Publish) -> String {
+    let whole = String::from_utf8(publish.topic.to_vec()).unwrap();
+    whole
+        .strip_prefix(ROOT)
+        .map_or(whole.clone(), str::to_owned)
+}

@@ -1,0 +1,255 @@
+//! From config to workers: the engine with the local worker, and those behind an API.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use shoal_boards::Report;
+use shoal_conductor::{
+    cleared::Cleared,
+    id::WorkerId,
+    prompt::Prompt,
+    worker::{Backbone, Call, Place, Reply, Worker, WorkerError},
+};
+use shoal_models::{
+    catalogue::{self, Expected, VerifyError},
+    egress::{Egress, EgressOptions},
+    engine::{Engine, EngineOptions, Info, LoadError},
+    local::LocalWorker,
+    openai::{OpenAiOptions, OpenAiWorker},
+    secret::Secret,
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    appliance::Progress,
+    config::{Config, KeySource, LOCAL, Model, WorkerEntry},
+    exit::{Exit, Fault},
+};
+
+/// The silence of a provider after which its call is given up; the policy's step time ends it sooner.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// Everyone who can do a step, and the backbone.
+pub struct Pool {
+    /// The workers, the local one first.
+    pub workers: Vec<Arc<dyn Worker>>,
+    /// What the conductor thinks with.
+    pub backbone: Option<Arc<dyn Backbone>>,
+    /// What the model is, or why there is none.
+    pub model: Result<Info, Fault>,
+    /// What does not work, each in a sentence.
+    pub degraded: Vec<String>,
+    engine: Option<Engine>,
+}
+
+impl Pool {
+    /// Loads the model and makes the workers. A model that does not load is an error only where nobody else is there.
+    pub async fn build(config: &Config, board: &Report) -> Result<Self, Fault> {
+        let mut degraded = Vec::new();
+        let others = others(config, &mut degraded)?;
+        let options = engine_options(&config.model, board)?;
+        let model = config.model.clone();
+        let loaded = tokio::task::spawn_blocking(move || load(&model, options))
+            .await
+            .map_err(Fault::internal)?;
+        match loaded {
+            Ok(engine) => Ok(Self::with_engine(engine, others, degraded)),
+            Err(fault) if others.is_empty() => Err(fault),
+            Err(fault) => {
+                degraded.push(format!(
+                    "there is no local model, so what may not leave the board cannot be done: {fault}"
+                ));
+                Ok(Self {
+                    workers: others,
+                    backbone: None,
+                    model: Err(fault),
+                    degraded,
+                    engine: None,
+                })
+            }
+        }
+    }
+
+    fn with_engine(engine: Engine, others: Vec<Arc<dyn Worker>>, degraded: Vec<String>) -> Self {
+        let info = engine.info().clone();
+        let backbone: Arc<dyn Backbone> = Arc::new(engine.clone());
+        let mut workers = others;
+        if let Ok(id) = WorkerId::try_new(LOCAL) {
+            workers.insert(0, Arc::new(LocalWorker::new(id, engine.clone())));
+        }
+        Self {
+            workers,
+            backbone: Some(backbone),
+            model: Ok(info),
+            degraded,
+            engine: Some(engine),
+        }
+    }
+
+    /// How far the engine has come, as long as the process lives.
+    pub fn progress(&self) -> Progress {
+        let engine = self.engine.clone();
+        Arc::new(move || engine.as_ref().map_or(0, Engine::ticks))
+    }
+
+    /// Names and places of the workers that `config` gives, as workers that do nothing: enough to judge a text.
+    pub fn named(config: &Config) -> Vec<Arc<dyn Worker>> {
+        let local = WorkerId::try_new(LOCAL).ok().map(|id| (id, Place::Board));
+        let others = config
+            .workers
+            .iter()
+            .map(|entry| (entry.id.clone(), entry.place));
+        local
+            .into_iter()
+            .chain(others)
+            .map(|(id, place)| Arc::new(Named { id, place }) as Arc<dyn Worker>)
+            .collect()
+    }
+}
+
+/// How to run the model: as the config says, else as suits the board.
+pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fault> {
+    let id = WorkerId::try_new(LOCAL).map_err(Fault::internal)?;
+    let mut options = EngineOptions::new(id, &model.path);
+    options.threads = model.threads.unwrap_or(board.decision.threads.into());
+    options.gpu_layers = model.gpu_layers.unwrap_or(board.decision.gpu_layers);
+    options.context = model.context.unwrap_or(board.decision.context);
+    Ok(options)
+}
+
+/// Checks and loads the model. Blocks.
+fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
+    check(model)?;
+    Engine::load(options).map_err(|error| {
+        let exit = match &error {
+            LoadError::Missing(_) => Exit::NoModel,
+            LoadError::BadFile { .. } | LoadError::Rejected { .. } => Exit::CorruptModel,
+            LoadError::OutOfMemory { .. } => Exit::TryAgain,
+            _ => Exit::Internal,
+        };
+        Fault::new(exit, with_advice(exit, &error))
+    })
+}
+
+/// Compares the model file with its SHA-256, where the config gives one. Blocks.
+pub fn check(model: &Model) -> Result<(), Fault> {
+    let Some(sha256) = &model.sha256 else {
+        return Ok(());
+    };
+    let expected = Expected {
+        bytes: None,
+        sha256: sha256.clone(),
+    };
+    match catalogue::verify(&model.path, &expected) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let exit = match &error {
+                VerifyError::Missing(_) => Exit::NoModel,
+                VerifyError::Unreadable { .. } => Exit::Denied,
+                _ => Exit::CorruptModel,
+            };
+            Err(Fault::new(exit, with_advice(exit, &error)))
+        }
+    }
+}
+
+fn with_advice(exit: Exit, error: &dyn std::fmt::Display) -> String {
+    match exit {
+        Exit::NoModel => {
+            format!("{error}; put one there, or set [model] path in shoal.toml to where it is")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn others(config: &Config, degraded: &mut Vec<String>) -> Result<Vec<Arc<dyn Worker>>, Fault> {
+    let mut workers: Vec<Arc<dyn Worker>> = Vec::with_capacity(config.workers.len());
+    for entry in &config.workers {
+        match key(entry) {
+            Ok(key) => workers.push(remote(entry, key)?),
+            Err(error) => {
+                degraded.push(format!("the worker \"{}\" is left out: {error}", entry.id));
+            }
+        }
+    }
+    Ok(workers)
+}
+
+fn key(entry: &WorkerEntry) -> Result<Option<Secret>, shoal_models::secret::SecretError> {
+    match &entry.key {
+        KeySource::None => Ok(None),
+        KeySource::File(path) => Secret::from_file(path).map(Some),
+        KeySource::Env(variable) => Secret::from_env(variable).map(Some),
+    }
+}
+
+fn remote(entry: &WorkerEntry, key: Option<Secret>) -> Result<Arc<dyn Worker>, Fault> {
+    let egress = Egress::try_new(EgressOptions {
+        insecure_http: entry.insecure_http,
+        extra_ca: entry.ca_file.clone(),
+        silence: SILENCE,
+        ..EgressOptions::default()
+    })
+    .map_err(Fault::usage)?;
+    let mut options = OpenAiOptions::new(entry.id.clone(), &entry.base_url, &entry.model);
+    options.key = key;
+    options.place = entry.place;
+    let worker = OpenAiWorker::try_new(options, egress).map_err(Fault::usage)?;
+    Ok(match entry.max_concurrent {
+        Some(calls) => Arc::new(Limited {
+            worker,
+            permits: Semaphore::new(calls),
+        }),
+        None => Arc::new(worker),
+    })
+}
+
+/// A worker that is asked only so many things at once; more wait their turn.
+struct Limited<W> {
+    worker: W,
+    permits: Semaphore,
+}
+
+#[async_trait]
+impl<W: Worker> Worker for Limited<W> {
+    fn id(&self) -> &WorkerId {
+        self.worker.id()
+    }
+
+    fn place(&self) -> Place {
+        self.worker.place()
+    }
+
+    async fn run(&self, prompt: Cleared<Prompt>, call: Call) -> Result<Reply, WorkerError> {
+        let permit = tokio::select! {
+            () = call.cancel.cancelled() => return Err(WorkerError::Cancelled),
+            permit = self.permits.acquire() => permit,
+        };
+        let _permit = permit.map_err(|_| WorkerError::Cancelled)?;
+        self.worker.run(prompt, call).await
+    }
+}
+
+/// A name and a place, for judging alone.
+struct Named {
+    id: WorkerId,
+    place: Place,
+}
+
+#[async_trait]
+impl Worker for Named {
+    fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    async fn run(&self, _: Cleared<Prompt>, _: Call) -> Result<Reply, WorkerError> {
+        Err(WorkerError::Unreachable {
+            worker: self.id.clone(),
+            reason: "nothing is sent while judging".to_owned(),
+        })
+    }
+}

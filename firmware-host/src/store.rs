@@ -1,0 +1,228 @@
+//! The durable store: tasks, traces, approvals, the ledger, keys and the outbox, in one SQLite file.
+//!
+//! # States
+//! A task row begins as `accepted` and moves by the events of its trace (`planning`, `running`, `waiting-approval`,
+//! back and forth) until one of `done`, `failed`, `cancelled`. A final state never changes, has an outcome and a time,
+//! and nothing is added to its trace. An approval is open until one decision is written; the first writer wins, in this
+//! process or another. A charge is reserved, then settled once. An outbox row exists until the broker acknowledged it.
+//!
+//! # What is one transaction
+//! - accepting: the task, its reply address, its first state report;
+//! - recording an event: the trace line, the state it leads to, the report of that state;
+//! - finishing: the outcome, the final state, the expiry of its open approvals, the reports of all these;
+//! - asking and deciding: the approval and its report;
+//! - reserving: the sum of the day and the new charge, so that no two reservations pass the same check.
+//!
+//! # What is synced
+//! Every transaction, before its caller hears of it (`synchronous=FULL`, write-ahead log). One thread owns the writing
+//! connection and commits all that waits at that moment together, each job in its own savepoint, so that many
+//! writers share one sync. Reading has its own connection and goes on when writing fails, as on a full disk.
+//!
+//! # Recovery
+//! SQLite rolls an unfinished transaction back when the file is next opened, so a kill or a power cut at any point
+//! leaves the last committed state. A damaged file is an error ([`StoreError::Corrupt`], and [`Store::verify`] reads it
+//! all), never repaired silently. A schema that is older is migrated forward in one transaction a step; a newer one is refused.
+//!
+//! # Bounds
+//! Open tasks by the caller's limit, the outbox by [`outbox::Limits`], finished tasks by [`MAX_FINISHED`]: beyond it the
+//! oldest goes, with its trace. Charges are kept for [`ledger::KEPT_DAYS`].
+
+mod approval;
+mod error;
+mod key;
+pub mod ledger;
+mod moment;
+pub mod outbox;
+mod reader;
+mod report;
+mod schema;
+mod task;
+mod trace;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+pub use approval::{ApprovalRecord, DecideOutcome};
+pub use error::StoreError;
+pub use key::{KeyInfo, NewKey, Scope};
+pub use moment::Moment;
+pub use outbox::{Class, Message};
+pub use task::{Accepting, Insertion, MAX_FINISHED, ReplyTo, TaskFilter, TaskRecord};
+pub use trace::Entry;
+
+use self::{reader::Reader, writer::Writer};
+
+/// The file in the data folder.
+pub const FILE: &str = "shoal.db";
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    writer: Writer,
+    reader: Reader,
+    outbox: outbox::Limits,
+    /// Questions that are waited for in this process.
+    asking: AtomicUsize,
+    tasks: watch::Sender<u64>,
+    approvals: watch::Sender<u64>,
+    messages: watch::Sender<u64>,
+}
+
+impl Store {
+    /// Opens the store in the data folder, making both where they are missing: the folder for its owner alone, the
+    /// file too.
+    pub async fn open(data: &Path) -> Result<Self, StoreError> {
+        Self::open_with(data, outbox::Limits::default()).await
+    }
+
+    /// The same, with other limits for the outbox.
+    pub async fn open_with(data: &Path, outbox: outbox::Limits) -> Result<Self, StoreError> {
+        let data = data.to_owned();
+        let opened = tokio::task::spawn_blocking(move || open(&data)).await;
+        let (path, writer, reader) = opened.map_err(|_| StoreError::Stopped)??;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path,
+                writer: Writer::start(writer)?,
+                reader: Reader::new(reader),
+                outbox,
+                asking: AtomicUsize::new(0),
+                tasks: watch::Sender::new(0),
+                approvals: watch::Sender::new(0),
+                messages: watch::Sender::new(0),
+            }),
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Reads the whole file and checks its structure; takes long on a large one.
+    pub async fn verify(&self) -> Result<(), StoreError> {
+        let path = self.inner.path.clone();
+        self.read(move |connection| {
+            let verdict: String = connection
+                .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+                .map_err(|e| StoreError::opening(&path, &e))?;
+            if verdict == "ok" {
+                return Ok(());
+            }
+            Err(StoreError::Corrupt {
+                path,
+                reason: verdict,
+            })
+        })
+        .await
+    }
+
+    /// How many questions to people are waited for.
+    #[must_use]
+    pub fn asking(&self) -> usize {
+        self.inner.asking.load(Ordering::Relaxed)
+    }
+
+    /// Changes whenever this process adds to a trace or ends a task.
+    #[must_use]
+    pub fn task_changes(&self) -> watch::Receiver<u64> {
+        self.inner.tasks.subscribe()
+    }
+
+    /// Changes whenever this process puts a message into the outbox.
+    #[must_use]
+    pub fn message_changes(&self) -> watch::Receiver<u64> {
+        self.inner.messages.subscribe()
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.reader.run(work).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.writer.run(work).await
+    }
+
+    fn tasks_changed(&self) {
+        self.inner.tasks.send_modify(|n| *n = n.wrapping_add(1));
+        self.messages_changed();
+    }
+
+    fn approvals_changed(&self) {
+        self.inner.approvals.send_modify(|n| *n = n.wrapping_add(1));
+        self.messages_changed();
+    }
+
+    fn messages_changed(&self) {
+        self.inner.messages.send_modify(|n| *n = n.wrapping_add(1));
+    }
+}
+
+/// Shows the file alone.
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.inner.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the folder and the file, and opens a connection to write and one to read.
+fn open(data: &Path) -> Result<(PathBuf, Connection, Connection), StoreError> {
+    make_folder(data)?;
+    let path = data.join(FILE);
+    make_file(&path)?;
+    let mut writer = Connection::open(&path).map_err(|e| StoreError::opening(&path, &e))?;
+    schema::prepare(&mut writer, &path)?;
+    let reader = Connection::open(&path).map_err(|e| StoreError::opening(&path, &e))?;
+    schema::prepare_reader(&reader).map_err(|e| StoreError::opening(&path, &e))?;
+    Ok((path, writer, reader))
+}
+
+#[cfg(unix)]
+fn make_folder(data: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .map_err(|e| StoreError::creating(data, &e))
+}
+
+/// SQLite gives its log and index the mode of the database file.
+#[cfg(unix)]
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| StoreError::creating(path, &e))?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+        .map_err(|e| StoreError::creating(path, &e))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

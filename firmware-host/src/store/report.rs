@@ -1,0 +1,263 @@
+//! What is reported over MQTT, written by the transaction that it reports.
+//!
+//! The topics are in the store, so that every process that changes something reports it, and nothing is reported where
+//! MQTT is not configured. Every task's states are reported; the text of an answer only for a task that came by MQTT.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use shoal_conductor::{
+    desk::Question,
+    id::{ApprovalId, TaskId, WorkerId},
+    label::Label,
+    prompt::Message as Said,
+    task::{Answer, Outcome, State},
+    unit::MicroDollars,
+};
+use shoal_wire::{Name, Root, StateMessage};
+
+use super::{
+    Moment, Store, StoreError,
+    outbox::{self, Class, Limits, Message},
+    task,
+};
+
+const SETTING: &str = "mqtt";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Address {
+    site: String,
+    appliance: String,
+}
+
+impl Store {
+    /// Sets the topics that everything is reported under from now on; with `None`, nothing is.
+    pub async fn report_under(&self, root: Option<Root>) -> Result<(), StoreError> {
+        self.write(move |c| match root {
+            Some(root) => {
+                let address = Address {
+                    site: root.site().as_str().to_owned(),
+                    appliance: root.appliance().as_str().to_owned(),
+                };
+                c.execute(
+                    "INSERT INTO setting (name, value) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    params![SETTING, task::write("a setting", &address)?],
+                )?;
+                Ok(())
+            }
+            None => {
+                c.execute("DELETE FROM setting WHERE name = ?1", [SETTING])?;
+                Ok(())
+            }
+        })
+        .await
+    }
+}
+
+fn root(c: &Connection) -> Result<Option<Root>, StoreError> {
+    let text: Option<String> = c
+        .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
+        .query_row([SETTING], |row| row.get(0))
+        .optional()?;
+    let Some(text) = text else { return Ok(None) };
+    let address: Address = task::parse("a setting", &text)?;
+    Root::try_new(&address.site, &address.appliance)
+        .map(Some)
+        .map_err(|e| StoreError::value("a setting", &e))
+}
+
+fn name(id: &str) -> Result<Name, StoreError> {
+    Name::try_new(id).map_err(|e| StoreError::value("an id", &e))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|e| StoreError::value("a report", &e))
+}
+
+const fn on_the_wire(state: State) -> shoal_wire::State {
+    match state {
+        State::Accepted => shoal_wire::State::Accepted,
+        State::Planning => shoal_wire::State::Planning,
+        State::WaitingApproval => shoal_wire::State::WaitingApproval,
+        State::Running => shoal_wire::State::Running,
+        State::Done => shoal_wire::State::Done,
+        State::Failed => shoal_wire::State::Failed,
+        State::Cancelled => shoal_wire::State::Cancelled,
+    }
+}
+
+/// A task has come to `state`.
+pub(super) fn state(
+    c: &Connection,
+    limits: &Limits,
+    id: &TaskId,
+    state: State,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let Some(root) = root(c)? else { return Ok(()) };
+    let id = name(id.as_str())?;
+    let topic = root.task_state(&id);
+    let said = StateMessage {
+        id,
+        state: on_the_wire(state),
+        at: now.0,
+    };
+    let message = Message::new(Class::Event, topic.as_str(), json(&said)?);
+    outbox::push(c, limits, &message, now).map(drop)
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    id: &'a TaskId,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    label: Label,
+    trace: &'a TaskId,
+    cost_usd: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Used>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took_ms: Option<u64>,
+}
+
+/// Tokens by the names that the API uses.
+#[derive(Serialize)]
+struct Used {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    orchestration_input_tokens: u64,
+    orchestration_output_tokens: u64,
+}
+
+impl From<&Answer> for Used {
+    fn from(answer: &Answer) -> Self {
+        Self {
+            prompt_tokens: answer.usage.input.0,
+            completion_tokens: answer.usage.output.0,
+            orchestration_input_tokens: answer.orchestration.input.0,
+            orchestration_output_tokens: answer.orchestration.output.0,
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to nine thousand million dollars"
+)]
+fn dollars(amount: MicroDollars) -> f64 {
+    amount.0 as f64 / 1e6
+}
+
+fn report<'a>(
+    id: &'a TaskId,
+    state: State,
+    declared: Label,
+    outcome: &'a Outcome,
+    with_text: bool,
+) -> Report<'a> {
+    let answer = outcome.as_ref().ok();
+    Report {
+        id,
+        state,
+        answer: answer
+            .filter(|_| with_text)
+            .map(|answer| answer.text.as_str()),
+        error: outcome.as_ref().err().map(ToString::to_string),
+        label: answer.map_or(declared, |answer| answer.label),
+        trace: id,
+        cost_usd: answer.map_or(0.0, |answer| dollars(answer.cost)),
+        usage: answer.map(Used::from),
+        took_ms: answer.map(|answer| answer.took.0),
+    }
+}
+
+/// A task has ended.
+pub(super) fn result(c: &Connection, limits: &Limits, id: &TaskId) -> Result<(), StoreError> {
+    let Some(root) = root(c)? else { return Ok(()) };
+    let Some(record) = task::record(c, id)? else {
+        return Ok(());
+    };
+    let Some(outcome) = &record.outcome else {
+        return Ok(());
+    };
+    let (by_mqtt, reply_topic, correlation): (bool, Option<String>, Option<Vec<u8>>) = c
+        .prepare_cached("SELECT by_mqtt, reply_topic, correlation FROM task WHERE id = ?1")?
+        .query_row([id.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let own = root.task_result(&name(id.as_str())?);
+    let said = report(id, record.state, record.task.label, outcome, by_mqtt);
+    let message = Message {
+        class: if by_mqtt { Class::Result } else { Class::Event },
+        topic: reply_topic.unwrap_or_else(|| own.as_str().to_owned()),
+        payload: json(&said)?,
+        retain: false,
+        correlation,
+    };
+    outbox::push(c, limits, &message, Moment::now()).map(drop)
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    id: &'a ApprovalId,
+    task: &'a TaskId,
+    step: u8,
+    worker: &'a WorkerId,
+    rule: &'a str,
+    label: Label,
+    expires_at: Moment,
+    shown: &'a [Said],
+}
+
+/// A person is asked; retained until it is decided.
+pub(super) fn asked(
+    c: &Connection,
+    limits: &Limits,
+    question: &Question,
+    expires_at: Moment,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let said = Asked {
+        id: &question.id,
+        task: &question.task,
+        step: question.step,
+        worker: &question.worker,
+        rule: &question.rule,
+        label: question.label,
+        expires_at,
+        shown: &question.shown,
+    };
+    retained(c, limits, &question.id, json(&said)?, now)
+}
+
+/// Nobody need answer any more.
+pub(super) fn closed(
+    c: &Connection,
+    limits: &Limits,
+    id: &ApprovalId,
+    now: Moment,
+) -> Result<(), StoreError> {
+    retained(c, limits, id, Vec::new(), now)
+}
+
+fn retained(
+    c: &Connection,
+    limits: &Limits,
+    id: &ApprovalId,
+    payload: Vec<u8>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let Some(root) = root(c)? else { return Ok(()) };
+    let message = Message {
+        class: Class::Result,
+        topic: root.approval(&name(id.as_str())?).as_str().to_owned(),
+        payload,
+        retain: true,
+        correlation: None,
+    };
+    outbox::push(c, limits, &message, now).map(drop)
+}

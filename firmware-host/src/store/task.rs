@@ -1,0 +1,373 @@
+//! Tasks and how they end.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Serialize, de::DeserializeOwned};
+use shoal_conductor::{
+    id::TaskId,
+    task::{Outcome, State, Task},
+};
+
+use super::{Moment, Store, StoreError, approval, outbox, report};
+
+/// Finished tasks that are kept; beyond it the oldest goes, with its trace.
+pub const MAX_FINISHED: u32 = 100_000;
+
+/// Where the result of a task that came by MQTT goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// The response topic; without one, the task's own result topic.
+    pub topic: Option<String>,
+    /// Given back with the result.
+    pub correlation: Option<Vec<u8>>,
+    /// SHA-256 of the message, to know a redelivery that carries no id.
+    pub fingerprint: Option<Vec<u8>>,
+}
+
+/// A task to be accepted.
+#[derive(Clone, Debug)]
+pub struct Accepting {
+    /// The task.
+    pub task: Task,
+    /// Set where it came by MQTT.
+    pub reply: Option<ReplyTo>,
+    /// The most tasks that may be open.
+    pub max_open: u32,
+}
+
+/// What became of a task to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    /// It is in the store now.
+    Fresh,
+    /// It was there already, and stands here.
+    Same(State),
+    /// Another task has its id.
+    Conflict,
+    /// As many tasks are open as may be, or as many results wait for the broker.
+    Full,
+}
+
+/// A task as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TaskRecord {
+    /// What was handed in.
+    pub task: Task,
+    /// Where it stands.
+    pub state: State,
+    /// How it ended, once it has.
+    pub outcome: Option<Outcome>,
+    /// When it was accepted.
+    pub accepted_at: Moment,
+    /// When it ended.
+    pub finished_at: Option<Moment>,
+}
+
+/// Which tasks.
+#[derive(Clone, Debug)]
+pub struct TaskFilter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those that this client handed in.
+    pub from: Option<String>,
+    /// At most so many, newest first.
+    pub limit: u32,
+}
+
+impl Default for TaskFilter {
+    fn default() -> Self {
+        Self {
+            state: None,
+            from: None,
+            limit: 100,
+        }
+    }
+}
+
+/// A task that a restart takes up again.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenTask {
+    pub(crate) task: Task,
+    pub(crate) accepted_at: Moment,
+    pub(crate) cancelled: bool,
+}
+
+impl Store {
+    /// Puts a task into the store. It is durable once this returns [`Insertion::Fresh`].
+    pub async fn accept(&self, accepting: Accepting) -> Result<Insertion, StoreError> {
+        let limits = self.inner.outbox;
+        let done = self.write(move |c| accept(c, &limits, &accepting)).await?;
+        if matches!(done, Insertion::Fresh | Insertion::Same(_)) {
+            self.tasks_changed();
+        }
+        Ok(done)
+    }
+
+    /// Ends a task; `false` if it had ended already.
+    pub async fn finish(&self, id: &TaskId, outcome: Outcome) -> Result<bool, StoreError> {
+        let (limits, id) = (self.inner.outbox, id.clone());
+        let done = self
+            .write(move |c| finish(c, &limits, &id, &outcome, Moment::now()))
+            .await?;
+        self.tasks_changed();
+        self.approvals_changed();
+        Ok(done)
+    }
+
+    /// Notes that a task is to be cancelled; its state, or `None` if there is no such task.
+    pub(crate) async fn request_cancel(&self, id: &TaskId) -> Result<Option<State>, StoreError> {
+        let id = id.clone();
+        self.write(move |c| {
+            c.prepare_cached(
+                "UPDATE task SET cancelled_at = ?2
+                 WHERE id = ?1 AND finished_at IS NULL AND cancelled_at IS NULL",
+            )?
+            .execute(params![id.as_str(), Moment::now()])?;
+            state_of(c, &id)
+        })
+        .await
+    }
+
+    /// One task.
+    pub async fn task(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        let id = id.clone();
+        self.read(move |c| record(c, &id)).await
+    }
+
+    /// Tasks, newest first.
+    pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, StoreError> {
+        self.read(move |c| {
+            let mut select = c.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM task
+                 WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR content ->> '$.from' = ?2)
+                 ORDER BY number DESC LIMIT ?3"
+            ))?;
+            let state = filter.state.map(State::as_str);
+            let rows = select.query_map(params![state, filter.from, filter.limit], columns)?;
+            rows.map(|row| row?.read()).collect()
+        })
+        .await
+    }
+
+    /// Every task that has not ended, oldest first.
+    pub(crate) async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
+        self.read(|c| {
+            let mut select = c.prepare_cached(
+                "SELECT content, accepted_at, cancelled_at IS NOT NULL FROM task
+                 WHERE finished_at IS NULL ORDER BY number",
+            )?;
+            let rows = select.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
+            })?;
+            rows.map(|row| {
+                let (content, accepted_at, cancelled) = row?;
+                Ok(OpenTask {
+                    task: parse("a task", &content)?,
+                    accepted_at,
+                    cancelled,
+                })
+            })
+            .collect()
+        })
+        .await
+    }
+
+    /// The latest task that came with this message.
+    pub(crate) async fn task_of_message(
+        &self,
+        fingerprint: Vec<u8>,
+    ) -> Result<Option<TaskId>, StoreError> {
+        self.read(move |c| {
+            let id: Option<String> = c
+                .prepare_cached(
+                    "SELECT id FROM task WHERE fingerprint = ?1 ORDER BY number DESC LIMIT 1",
+                )?
+                .query_row([fingerprint], |row| row.get(0))
+                .optional()?;
+            id.map(|id| TaskId::try_new(id).map_err(|e| StoreError::value("a task's id", &e)))
+                .transpose()
+        })
+        .await
+    }
+}
+
+const COLUMNS: &str = "content, state, outcome, accepted_at, finished_at";
+
+struct Columns {
+    content: String,
+    state: String,
+    outcome: Option<String>,
+    accepted_at: Moment,
+    finished_at: Option<Moment>,
+}
+
+fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    Ok(Columns {
+        content: row.get(0)?,
+        state: row.get(1)?,
+        outcome: row.get(2)?,
+        accepted_at: row.get(3)?,
+        finished_at: row.get(4)?,
+    })
+}
+
+impl Columns {
+    fn read(self) -> Result<TaskRecord, StoreError> {
+        let outcome = self.outcome.as_deref();
+        Ok(TaskRecord {
+            task: parse("a task", &self.content)?,
+            state: parse_state(&self.state)?,
+            outcome: outcome.map(|text| parse("an outcome", text)).transpose()?,
+            accepted_at: self.accepted_at,
+            finished_at: self.finished_at,
+        })
+    }
+}
+
+pub(super) fn record(c: &Connection, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
+    c.prepare_cached(&format!("SELECT {COLUMNS} FROM task WHERE id = ?1"))?
+        .query_row([id.as_str()], columns)
+        .optional()?
+        .map(Columns::read)
+        .transpose()
+}
+
+pub(super) fn state_of(c: &Connection, id: &TaskId) -> Result<Option<State>, StoreError> {
+    let state: Option<String> = c
+        .prepare_cached("SELECT state FROM task WHERE id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    state.as_deref().map(parse_state).transpose()
+}
+
+pub(super) fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::value(what, &e))
+}
+
+pub(super) fn write<T: Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::value(what, &e))
+}
+
+fn parse_state(text: &str) -> Result<State, StoreError> {
+    serde_json::from_value(text.into()).map_err(|e| StoreError::value("a state", &e))
+}
+
+fn accept(
+    c: &Connection,
+    limits: &outbox::Limits,
+    accepting: &Accepting,
+) -> Result<Insertion, StoreError> {
+    let id = &accepting.task.id;
+    if let Some(known) = record(c, id)? {
+        return again(c, limits, accepting, &known);
+    }
+    if full(c, limits, accepting)? {
+        return Ok(Insertion::Full);
+    }
+    let now = Moment::now();
+    let reply = accepting.reply.clone();
+    let by_mqtt = reply.is_some();
+    let reply = reply.unwrap_or_default();
+    c.prepare_cached(
+        "INSERT INTO task
+         (id, content, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        id.as_str(),
+        write("a task", &accepting.task)?,
+        State::Accepted.as_str(),
+        now,
+        by_mqtt,
+        reply.topic,
+        reply.correlation,
+        reply.fingerprint,
+    ])?;
+    report::state(c, limits, id, State::Accepted, now)?;
+    Ok(Insertion::Fresh)
+}
+
+/// The id is known. A repeated message gets the result at its own reply address.
+fn again(
+    c: &Connection,
+    limits: &outbox::Limits,
+    accepting: &Accepting,
+    known: &TaskRecord,
+) -> Result<Insertion, StoreError> {
+    if known.task != accepting.task {
+        return Ok(Insertion::Conflict);
+    }
+    if let Some(reply) = &accepting.reply {
+        c.prepare_cached(
+            "UPDATE task SET by_mqtt = 1, reply_topic = ?2, correlation = ?3 WHERE id = ?1",
+        )?
+        .execute(params![
+            accepting.task.id.as_str(),
+            reply.topic,
+            reply.correlation
+        ])?;
+        if known.state.is_final() {
+            report::result(c, limits, &accepting.task.id)?;
+        }
+    }
+    Ok(Insertion::Same(known.state))
+}
+
+fn full(
+    c: &Connection,
+    limits: &outbox::Limits,
+    accepting: &Accepting,
+) -> Result<bool, StoreError> {
+    let open: u32 = c
+        .prepare_cached("SELECT count(*) FROM task WHERE finished_at IS NULL")?
+        .query_row([], |row| row.get(0))?;
+    if open >= accepting.max_open {
+        return Ok(true);
+    }
+    // A result is never dropped, so a task is only taken when there will be a place for its result.
+    Ok(accepting.reply.is_some() && outbox::results(c)? + open >= limits.messages)
+}
+
+fn finish(
+    c: &Connection,
+    limits: &outbox::Limits,
+    id: &TaskId,
+    outcome: &Outcome,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    let state = match outcome {
+        Ok(_) => State::Done,
+        Err(failure) => failure.state(),
+    };
+    let changed = c
+        .prepare_cached(
+            "UPDATE task SET state = ?2, outcome = ?3, finished_at = ?4
+             WHERE id = ?1 AND finished_at IS NULL",
+        )?
+        .execute(params![
+            id.as_str(),
+            state.as_str(),
+            write("an outcome", outcome)?,
+            now
+        ])?;
+    if changed == 0 {
+        return match state_of(c, id)? {
+            Some(_) => Ok(false),
+            None => Err(StoreError::NoTask(id.to_string())),
+        };
+    }
+    approval::close_all(c, limits, id, now)?;
+    report::state(c, limits, id, state, now)?;
+    report::result(c, limits, id)?;
+    forget(c)?;
+    Ok(true)
+}
+
+/// Numbers only grow, so the newest less [`MAX_FINISHED`] is the oldest to keep.
+fn forget(c: &Connection) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "DELETE FROM task
+         WHERE number <= (SELECT max(number) FROM task) - ?1 AND finished_at IS NOT NULL",
+    )?
+    .execute([MAX_FINISHED])?;
+    Ok(())
+}

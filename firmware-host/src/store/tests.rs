@@ -1,0 +1,269 @@
+use std::collections::BTreeMap;
+
+use shoal_conductor::{
+    desk::{Desk, Question},
+    id::{ApprovalId, TaskId, WorkerId},
+    label::Label,
+    ledger::{Estimate, Ledger, LedgerError},
+    policy::Budget,
+    prompt::{Format, Message as Said, Sampling, Speaker},
+    task::{Answer, Effort, Failure, State, Target, Task},
+    trace::{Decision, Event, Journal},
+    unit::{MicroDollars, Millis, Tokens},
+    worker::{Finish, Usage},
+};
+use shoal_wire::Root;
+use tempfile::TempDir;
+
+use super::{outbox::Limits, *};
+
+mod keeping;
+mod model;
+mod outgoing;
+
+pub(crate) fn task(id: &str) -> Task {
+    Task {
+        id: TaskId::try_new(id).unwrap(),
+        target: Target::Mini,
+        messages: vec![Said::new(Speaker::User, "why does press 3 stop?")],
+        format: Format::Text,
+        sampling: Sampling::default(),
+        effort: Effort::Low,
+        label: Label::Internal,
+        from: "api:line-3".into(),
+        workers: None,
+    }
+}
+
+fn answer(text: &str) -> Answer {
+    Answer {
+        text: text.into(),
+        label: Label::Internal,
+        finish: Finish::Stop,
+        usage: Usage::default(),
+        orchestration: Usage::default(),
+        cost: MicroDollars(1_500),
+        took: Millis(7),
+    }
+}
+
+fn accepting(task: Task) -> Accepting {
+    Accepting {
+        task,
+        reply: None,
+        max_open: 8,
+    }
+}
+
+fn by_mqtt(task: Task, topic: Option<&str>) -> Accepting {
+    Accepting {
+        reply: Some(ReplyTo {
+            topic: topic.map(str::to_owned),
+            correlation: Some(b"c1".to_vec()),
+            fingerprint: Some(vec![7]),
+        }),
+        ..accepting(task)
+    }
+}
+
+fn note(text: &str) -> Event {
+    Event::Note { text: text.into() }
+}
+
+fn labelled() -> Event {
+    Event::Labelled {
+        label: Label::Internal,
+        declared: Label::Internal,
+        found: Vec::new(),
+    }
+}
+
+fn question(task: &str, digest: &str, expires_after: u64) -> Question {
+    Question {
+        id: ApprovalId::fresh(),
+        task: TaskId::try_new(task).unwrap(),
+        step: 1,
+        worker: WorkerId::try_new("cloud").unwrap(),
+        label: Label::Confidential,
+        rule: "escalation.confidential = \"approve\"".into(),
+        shown: vec![Said::new(Speaker::User, "[PERSON_1] asks")],
+        digest: digest.into(),
+        expires_after,
+    }
+}
+
+async fn store() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    (folder, store)
+}
+
+fn root() -> Root {
+    Root::try_new("plant", "press").unwrap()
+}
+
+async fn sent(store: &Store) -> Vec<(String, String)> {
+    let all = store.undelivered(1_000, usize::MAX).await.unwrap();
+    all.into_iter()
+        .map(|queued| {
+            let topic = queued.message.topic.replace("shoal/v1/plant/press/", "");
+            (topic, String::from_utf8(queued.message.payload).unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_recorded_is_there_after_reopening() {
+    let (folder, store) = store().await;
+    assert_eq!(
+        store.accept(accepting(task("t1"))).await.unwrap(),
+        Insertion::Fresh
+    );
+    let id = task("t1").id;
+    store.record(&id, &labelled()).await.unwrap();
+    store.record(&id, &note("two")).await.unwrap();
+    drop(store);
+
+    let store = Store::open(folder.path()).await.unwrap();
+    let open = store.open_tasks().await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].task, task("t1"));
+    assert_eq!(
+        store.task(&id).await.unwrap().unwrap().state,
+        State::Planning
+    );
+    let trace = store.trace(&id).await.unwrap();
+    assert_eq!(
+        trace.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert_eq!(trace[1].event, note("two"));
+}
+
+#[tokio::test]
+async fn an_id_is_one_task_and_another_content_is_a_conflict() {
+    let (_folder, store) = store().await;
+    let (first, again) = tokio::join!(
+        store.accept(accepting(task("t1"))),
+        store.accept(accepting(task("t1")))
+    );
+    let mut both = [first.unwrap(), again.unwrap()];
+    both.sort_by_key(|insertion| *insertion != Insertion::Fresh);
+    assert_eq!(both, [Insertion::Fresh, Insertion::Same(State::Accepted)]);
+    let mut other = task("t1");
+    other.label = Label::Restricted;
+    assert_eq!(
+        store.accept(accepting(other)).await.unwrap(),
+        Insertion::Conflict
+    );
+}
+
+#[tokio::test]
+async fn a_task_ends_once_and_nothing_is_added_after_its_end() {
+    let (_folder, store) = store().await;
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let id = task("t1").id;
+    assert!(store.finish(&id, Ok(answer("a"))).await.unwrap());
+    assert!(!store.finish(&id, Err(Failure::Cancelled)).await.unwrap());
+    let record = store.task(&id).await.unwrap().unwrap();
+    assert_eq!(
+        (record.state, record.outcome),
+        (State::Done, Some(Ok(answer("a"))))
+    );
+    assert!(record.finished_at.is_some());
+    assert!(store.record(&id, &note("late")).await.is_err());
+    assert!(store.trace(&id).await.unwrap().is_empty());
+    let nobody = TaskId::try_new("nobody").unwrap();
+    assert_eq!(
+        store.finish(&nobody, Ok(answer("a"))).await,
+        Err(StoreError::NoTask("nobody".into()))
+    );
+}
+
+#[tokio::test]
+async fn open_tasks_are_bounded_but_a_known_id_is_still_answered() {
+    let (_folder, store) = store().await;
+    let limited = |id: &str| Accepting {
+        max_open: 2,
+        ..accepting(task(id))
+    };
+    store.accept(limited("t1")).await.unwrap();
+    store.accept(limited("t2")).await.unwrap();
+    assert_eq!(store.accept(limited("t3")).await.unwrap(), Insertion::Full);
+    assert_eq!(
+        store.accept(limited("t2")).await.unwrap(),
+        Insertion::Same(State::Accepted)
+    );
+    store
+        .finish(&task("t1").id, Err(Failure::Cancelled))
+        .await
+        .unwrap();
+    assert_eq!(store.accept(limited("t3")).await.unwrap(), Insertion::Fresh);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_to_accept_and_reading_goes_on() {
+    let (_folder, store) = store().await;
+    store.accept(accepting(task("t1"))).await.unwrap();
+    // SQLite then fails as it does on a full disk.
+    store
+        .write(|c| {
+            let pages: i64 = c.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            c.pragma_update(None, "max_page_count", pages)?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let mut big = task("t2");
+    big.messages[0].content = "x".repeat(100_000);
+    assert_eq!(
+        store.accept(accepting(big.clone())).await,
+        Err(StoreError::Full)
+    );
+    assert!(store.task(&big.id).await.unwrap().is_none());
+    assert!(store.task(&task("t1").id).await.unwrap().is_some());
+
+    store
+        .write(|c| Ok(c.pragma_update(None, "max_page_count", 1_000_000)?))
+        .await
+        .unwrap();
+    assert_eq!(store.accept(accepting(big)).await, Ok(Insertion::Fresh));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_or_is_too_new_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join(FILE),
+        "not a database at all".repeat(100),
+    )
+    .unwrap();
+    let refused = Store::open(folder.path()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Corrupt { .. }), "{refused}");
+
+    let (folder, store) = self::store().await;
+    store
+        .write(|c| Ok(c.pragma_update(None, "user_version", 99)?))
+        .await
+        .unwrap();
+    drop(store);
+    let refused = Store::open(folder.path()).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Newer { found: 99, .. }),
+        "{refused}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("data");
+    let store = Store::open(&folder).await.unwrap();
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(store.path()), 0o600);
+    assert_eq!(mode(&folder.join("shoal.db-wal")), 0o600);
+}

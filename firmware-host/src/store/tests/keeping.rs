@@ -1,0 +1,156 @@
+use super::*;
+
+#[tokio::test]
+async fn a_question_waits_for_the_one_decision_that_comes_first() {
+    let (folder, store) = store().await;
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let asked = question("t1", "d1", 600);
+    let waiting = {
+        let (store, asked) = (store.clone(), asked.clone());
+        tokio::spawn(async move { store.ask(&asked).await.unwrap() })
+    };
+    let mut changes = store.inner.approvals.subscribe();
+    while store.approvals(true).await.unwrap().is_empty() {
+        changes.changed().await.unwrap();
+    }
+    assert_eq!(
+        store.find(&asked.task, 1, "d1").await.unwrap(),
+        Some(asked.id.clone())
+    );
+    // Another process, such as the command line.
+    let other = Store::open(folder.path()).await.unwrap();
+    assert_eq!(
+        other.decide(&asked.id, true, "ada").await.unwrap(),
+        DecideOutcome::Decided
+    );
+    let by_ada = Decision::Approved { by: "ada".into() };
+    assert_eq!(
+        store.decide(&asked.id, false, "bob").await.unwrap(),
+        DecideOutcome::AlreadyDecided {
+            decision: by_ada.clone()
+        }
+    );
+    assert_eq!(waiting.await.unwrap(), by_ada);
+    assert_eq!(store.ask(&asked).await.unwrap(), by_ada);
+    assert_eq!(store.asking(), 0);
+    assert!(store.approvals(true).await.unwrap().is_empty());
+    let nobody = ApprovalId::try_new("nobody").unwrap();
+    assert_eq!(
+        store.decide(&nobody, true, "ada").await.unwrap(),
+        DecideOutcome::Unknown
+    );
+}
+
+#[tokio::test]
+async fn a_question_expires_and_cannot_be_answered_then() {
+    let (_folder, store) = store().await;
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let asked = question("t1", "d1", 0);
+    assert_eq!(store.ask(&asked).await.unwrap(), Decision::Expired);
+    assert_eq!(
+        store.decide(&asked.id, true, "ada").await.unwrap(),
+        DecideOutcome::Expired
+    );
+}
+
+#[tokio::test]
+async fn of_many_decisions_at_once_exactly_one_counts() {
+    let (_folder, store) = store().await;
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let asked = question("t1", "d1", 600);
+    store.put(&asked).await.unwrap();
+    let all = (0..20).map(|n| {
+        let (store, id) = (store.clone(), asked.id.clone());
+        async move {
+            store
+                .decide(&id, n % 2 == 0, &format!("p{n}"))
+                .await
+                .unwrap()
+        }
+    });
+    let outcomes = futures::future::join_all(all).await;
+    let counted = outcomes.iter().filter(|o| **o == DecideOutcome::Decided);
+    assert_eq!(counted.count(), 1);
+}
+
+#[tokio::test]
+async fn many_reservations_at_once_never_pass_the_budget() {
+    let (folder, store) = store().await;
+    let other = Store::open(folder.path()).await.unwrap();
+    let budget = Budget {
+        money_per_day: Some(MicroDollars(1_000)),
+        tokens_per_day: None,
+        requests_per_day: None,
+    };
+    let estimate = Estimate {
+        task: task("t1").id,
+        worker: WorkerId::try_new("cloud").unwrap(),
+        tokens: Tokens(10),
+        cost: MicroDollars(90),
+    };
+    let all = (0..50).map(|n| {
+        let store = if n % 2 == 0 {
+            store.clone()
+        } else {
+            other.clone()
+        };
+        let estimate = estimate.clone();
+        async move { store.reserve(&estimate, &budget).await }
+    });
+    let results = futures::future::join_all(all).await;
+    let charges: Vec<_> = results.iter().filter_map(|r| r.as_ref().ok()).collect();
+    assert_eq!(charges.len(), 11);
+    assert_eq!(
+        store.reserve(&estimate, &budget).await,
+        Err(LedgerError::OverBudget {
+            rule: "budget.money_per_day",
+            spent: 990,
+            limit: 1_000,
+            asked: 90
+        })
+    );
+    store
+        .settle(*charges[0], Tokens(1), MicroDollars(0))
+        .await
+        .unwrap();
+    // Settled once; a second time changes nothing.
+    store
+        .settle(*charges[0], Tokens(1), MicroDollars(500))
+        .await
+        .unwrap();
+    assert_eq!(store.spent_today().await.unwrap().cost, MicroDollars(900));
+    assert!(store.reserve(&estimate, &budget).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_opens_until_it_is_revoked_by_any_process() {
+    let (folder, store) = store().await;
+    let new = NewKey {
+        name: "line-3".into(),
+        scopes: vec![Scope::Chat],
+        label: Label::Internal,
+        workers: Some(vec![WorkerId::try_new("local").unwrap()]),
+    };
+    let (info, secret) = store.create_key(new.clone()).await.unwrap();
+    assert!(secret.expose().starts_with("sk-shoal-"));
+    assert_eq!(
+        store.create_key(new.clone()).await.unwrap_err(),
+        StoreError::NameTaken("line-3".into())
+    );
+    let other = Store::open(folder.path()).await.unwrap();
+    assert_eq!(
+        other.authenticate(secret.expose()).await.unwrap(),
+        Some(info.clone())
+    );
+    assert!(info.allows(Scope::Chat) && !info.allows(Scope::Read));
+    assert_eq!(store.authenticate("sk-shoal-00").await.unwrap(), None);
+    let bytes = std::fs::read(folder.path().join("shoal.db-wal")).unwrap();
+    let needle = &secret.expose().as_bytes()[9..];
+    assert!(!bytes.windows(needle.len()).any(|window| window == needle));
+
+    assert!(other.revoke_key("line-3").await.unwrap());
+    assert!(!other.revoke_key("line-3").await.unwrap());
+    assert_eq!(store.authenticate(secret.expose()).await.unwrap(), None);
+    assert!(store.create_key(new).await.is_ok());
+    assert_eq!(store.keys().await.unwrap().len(), 2);
+}

@@ -1,0 +1,142 @@
+use super::*;
+
+#[tokio::test]
+async fn each_state_and_the_result_are_reported_with_what_they_report() {
+    let (_folder, store) = store().await;
+    store.report_under(Some(root())).await.unwrap();
+    store.accept(by_mqtt(task("t1"), None)).await.unwrap();
+    let id = task("t1").id;
+    store.record(&id, &labelled()).await.unwrap();
+    store.record(&id, &note("no new state")).await.unwrap();
+    store.finish(&id, Ok(answer("oil is low"))).await.unwrap();
+    let sent = sent(&store).await;
+    let topics: Vec<_> = sent.iter().map(|(topic, _)| topic.as_str()).collect();
+    let state = "tasks/t1/state";
+    assert_eq!(topics, [state, state, state, "tasks/t1/result"]);
+    let result: serde_json::Value = serde_json::from_str(&sent[3].1).unwrap();
+    assert_eq!(result["state"], "done");
+    assert_eq!(result["answer"], "oil is low");
+    assert_eq!(result["cost_usd"], 0.0015);
+    serde_json::from_str::<shoal_wire::ResultHead>(&sent[3].1).unwrap();
+    for (_, payload) in &sent[..3] {
+        serde_json::from_str::<shoal_wire::StateMessage>(payload).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_given_over_http_does_not_go_to_the_broker() {
+    let (_folder, store) = store().await;
+    store.report_under(Some(root())).await.unwrap();
+    store.accept(accepting(task("t1"))).await.unwrap();
+    store
+        .finish(&task("t1").id, Ok(answer("secret recipe")))
+        .await
+        .unwrap();
+    let sent = sent(&store).await;
+    assert_eq!(sent.last().unwrap().0, "tasks/t1/result");
+    assert!(sent.iter().all(|(_, payload)| !payload.contains("recipe")));
+}
+
+#[tokio::test]
+async fn a_message_sent_again_is_answered_again_at_its_own_address() {
+    let (_folder, store) = store().await;
+    store.report_under(Some(root())).await.unwrap();
+    store
+        .accept(by_mqtt(task("t1"), Some("reply/a")))
+        .await
+        .unwrap();
+    store
+        .finish(&task("t1").id, Err(Failure::TimedOut { seconds: 1 }))
+        .await
+        .unwrap();
+    assert_eq!(
+        store
+            .accept(by_mqtt(task("t1"), Some("reply/b")))
+            .await
+            .unwrap(),
+        Insertion::Same(State::Failed)
+    );
+    let all = store.undelivered(100, usize::MAX).await.unwrap();
+    let results: Vec<_> = all
+        .iter()
+        .filter(|queued| queued.message.class == Class::Result)
+        .map(|queued| {
+            (
+                queued.message.topic.as_str(),
+                queued.message.correlation.clone(),
+            )
+        })
+        .collect();
+    let correlation = Some(b"c1".to_vec());
+    assert_eq!(
+        results,
+        [("reply/a", correlation.clone()), ("reply/b", correlation)]
+    );
+    assert_eq!(
+        store.task_of_message(vec![7]).await.unwrap(),
+        Some(task("t1").id)
+    );
+    assert_eq!(store.task_of_message(vec![8]).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_approval_is_retained_while_it_is_open() {
+    let (_folder, store) = store().await;
+    store.report_under(Some(root())).await.unwrap();
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let (one, two) = (question("t1", "d1", 600), question("t1", "d2", 600));
+    store.put(&one).await.unwrap();
+    store.put(&two).await.unwrap();
+    store.decide(&one.id, false, "ada").await.unwrap();
+    store
+        .finish(&task("t1").id, Err(Failure::Cancelled))
+        .await
+        .unwrap();
+    let mut retained = BTreeMap::new();
+    for queued in store.undelivered(100, usize::MAX).await.unwrap() {
+        if queued.message.retain {
+            retained.insert(queued.message.topic, queued.message.payload.len());
+        }
+    }
+    assert_eq!(retained.values().collect::<Vec<_>>(), [&0, &0]);
+}
+
+#[tokio::test]
+async fn a_full_outbox_drops_telemetry_then_events_and_never_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        messages: 4,
+        bytes: 1_000,
+    };
+    let store = Store::open_with(folder.path(), limits).await.unwrap();
+    let post = |class, topic: &'static str| store.post(Message::new(class, topic, "x"));
+    let left = || async {
+        let all = store.undelivered(100, usize::MAX).await.unwrap();
+        let topics: Vec<_> = all.into_iter().map(|q| q.message.topic).collect();
+        topics.join(" ")
+    };
+    for (class, topic) in [
+        (Class::Telemetry, "t1"),
+        (Class::Event, "e1"),
+        (Class::Result, "r1"),
+        (Class::Event, "e2"),
+    ] {
+        assert!(post(class, topic).await.unwrap());
+    }
+    assert!(post(Class::Event, "e3").await.unwrap());
+    assert_eq!(left().await, "e1 r1 e2 e3");
+    assert!(!post(Class::Telemetry, "t2").await.unwrap());
+    assert!(post(Class::Event, "e4").await.unwrap());
+    assert_eq!(left().await, "r1 e2 e3 e4");
+    for topic in ["r2", "r3", "r4", "r5"] {
+        assert!(post(Class::Result, topic).await.unwrap());
+    }
+    assert_eq!(left().await, "r1 r2 r3 r4 r5");
+    assert!(!post(Class::Event, "e5").await.unwrap());
+    assert_eq!(store.outbox().await.unwrap().dropped, 7);
+    // Such an outbox takes no task whose result it could not hold.
+    assert_eq!(
+        store.accept(by_mqtt(task("t1"), None)).await.unwrap(),
+        Insertion::Full
+    );
+}

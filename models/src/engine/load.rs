@@ -1,0 +1,125 @@
+//! From a file to a model, with everything checked that llama.cpp would not survive.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use llama_cpp_2::{
+    llama_backend::LlamaBackend,
+    model::{LlamaModel, params::LlamaModelParams},
+};
+
+use super::{EngineOptions, log};
+use crate::gguf::{GgufError, Header};
+
+/// Why a model did not load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No such file.
+    #[error("there is no model file {}", .0.display())]
+    Missing(PathBuf),
+    /// The file is no whole GGUF file.
+    #[error("the model file {} is not usable: {source}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: GgufError,
+    },
+    /// llama.cpp does not know or take the model.
+    #[error("the model in {} was rejected: {reason}", path.display())]
+    Rejected {
+        /// The file.
+        path: PathBuf,
+        /// llama.cpp's words.
+        reason: String,
+    },
+    /// The model does not fit.
+    #[error(
+        "the model needs about {needed} bytes of memory and {available} are free; take a smaller one or less context"
+    )]
+    OutOfMemory {
+        /// Bytes for weights and caches.
+        needed: u64,
+        /// Bytes that may be used.
+        available: u64,
+    },
+    /// llama.cpp could not be started.
+    #[error("llama.cpp did not start: {0}")]
+    Backend(String),
+    /// The thread did not start.
+    #[error("the engine's thread did not start: {0}")]
+    Thread(io::Error),
+    /// The thread ended while it loaded.
+    #[error("the engine's thread died while it loaded the model; see the log")]
+    Died,
+}
+
+/// llama.cpp itself, started once in the life of the program.
+pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
+    static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
+    log::install();
+    BACKEND
+        .get_or_init(|| LlamaBackend::init().map_err(|e| e.to_string()))
+        .as_ref()
+        .map_err(|e| LoadError::Backend(e.clone()))
+}
+
+/// Reads and checks the header.
+pub(super) fn header(path: &Path) -> Result<Header, LoadError> {
+    let header = Header::read(path).map_err(|source| match source {
+        GgufError::Io(e) if e.kind() == io::ErrorKind::NotFound => {
+            LoadError::Missing(path.to_owned())
+        }
+        source => LoadError::BadFile {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    if !header.has_tokenizer() {
+        return Err(rejected(
+            path,
+            "it has no tokenizer, so it is no language model",
+        ));
+    }
+    Ok(header)
+}
+
+/// Says no to a model that does not fit the memory.
+pub(super) fn check_memory(header: &Header, options: &EngineOptions) -> Result<(), LoadError> {
+    let tokens = u64::from(options.context) + u64::from(options.hidden_context);
+    let needed = header.bytes.saturating_add(header.cache_bytes(tokens));
+    // With layers on an accelerator its memory counts too, which only the given bound knows.
+    let free = || (options.gpu_layers == 0).then(available_memory).flatten();
+    match options.memory.or_else(free) {
+        Some(available) if needed > available => Err(LoadError::OutOfMemory { needed, available }),
+        _ => Ok(()),
+    }
+}
+
+/// Loads the weights.
+pub(super) fn model(options: &EngineOptions) -> Result<LlamaModel, LoadError> {
+    let params = LlamaModelParams::default().with_n_gpu_layers(options.gpu_layers);
+    log::take_error();
+    LlamaModel::load_from_file(backend()?, &options.path, &params).map_err(|e| {
+        let reason = log::take_error().unwrap_or_else(|| e.to_string());
+        rejected(&options.path, &reason)
+    })
+}
+
+pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {
+    LoadError::Rejected {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Bytes that Linux says a new program may use.
+fn available_memory() -> Option<u64> {
+    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = table.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
