@@ -38,7 +38,7 @@ for word in "$@"; do
     esac
 done
 suite=${SUITE:-bookworm}
-commands=${COMMANDS:-run test rerun}
+commands=${COMMANDS-run test rerun}
 repo=$(cd "$(dirname "$0")/.." && pwd)
 
 fail() {
@@ -50,7 +50,7 @@ say() {
 }
 
 [ "$(id -u)" = 0 ] || fail "this takes root"
-for program in debootstrap git unshare chroot rustup; do
+for program in debootstrap git ip unshare chroot rustup; do
     command -v "$program" >/dev/null || fail "$program is missing; install it"
 done
 
@@ -87,7 +87,7 @@ copy() {
 }
 
 environment=(
-    HOME=/root LANG=C.UTF-8 TERM=dumb CI=1
+    HOME=/root LANG=C.UTF-8 TERM=dumb CI=1 RUSTUP_AUTO_INSTALL=0
     PATH=/root/.cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 )
 pass="http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY
@@ -136,7 +136,7 @@ done
 for settings in config config.toml credentials.toml; do
     copy "$cargo_home/$settings" "/root/.cargo/$settings"
 done
-copy "$rustup_home/settings.toml" /root/.rustup/settings.toml
+printf 'version = "12"\ndefault_toolchain = "%s"\n' "$toolchain" >"$dir/root/.rustup/settings.toml"
 # All but the manuals, which are more than half of it.
 tar -C "$rustup_home/toolchains/$toolchain/" --exclude ./share/doc -c . |
     tar -C "$dir/root/.rustup/toolchains/$toolchain" -x
@@ -147,8 +147,8 @@ rm -rf "$dir/root/shoal"
 if $worktree; then
     mkdir "$dir/root/shoal"
     git -C "$repo" ls-files -z --cached --others --exclude-standard |
-        (cd "$repo" && xargs -0 ls -d --zero 2>/dev/null || true) |
-        tar -C "$repo" --null -T - -c | tar -C "$dir/root/shoal" --no-same-owner -x
+        tar -C "$repo" --null --ignore-failed-read -T - -c |
+        tar -C "$dir/root/shoal" --no-same-owner -x
 else
     git clone --quiet --no-hardlinks "file://$repo" "$dir/root/shoal"
 fi
@@ -218,4 +218,4 @@ for command in $commands; do
         *) fail "COMMANDS names an unknown step: $command" ;;
     esac
 done
-say "both commands work in a bare $suite"
+say "done in a bare $suite: $commands"

@@ -10,7 +10,17 @@ use crate::say;
 
 /// Builds the program, as fast as this machine's CPU can run it.
 pub fn shoal(place: &Place) -> Result<()> {
-    let args = ["build", "--release", "--package", "shoal"];
+    build(place, &["build", "--release", "--package", "shoal"])
+}
+
+/// Builds the program with all the tests. By itself it would be built twice:
+/// the tests have some of its dependencies with more features.
+pub fn everything(place: &Place) -> Result<()> {
+    let kinds = ["--workspace", "--bins", "--tests"];
+    build(place, &[&["build", "--release"], &kinds[..]].concat())
+}
+
+fn build(place: &Place, args: &[&str]) -> Result<()> {
     say::step("build", &format!("cargo {}", args.join(" ")));
     let status = cargo(place).args(args).status().context("start cargo")?;
     ensure!(status.success(), "cargo build failed with {status}");

@@ -17,7 +17,11 @@ pub fn command(place: &Place, args: &TestArgs) -> Result<ExitCode> {
     let machine = Machine::here();
     let model = setup::provide(&machine, place, Purpose::Test)?;
     let python = venv::provide(&machine, place)?;
-    build::shoal(place)?;
+    if names_package(&args.cargo) {
+        build::shoal(place)?;
+    } else {
+        build::everything(place)?;
+    }
     let words = words(&args.cargo);
     say::step("test", &format!("cargo {}", words.join(" ")));
     let status = build::cargo(place)
@@ -34,13 +38,16 @@ pub fn command(place: &Place, args: &TestArgs) -> Result<ExitCode> {
 /// What Cargo is called with: the whole workspace, unless packages are named.
 fn words(args: &[String]) -> Vec<&str> {
     let mut words = vec!["test", "--release"];
-    let names_package = |arg: &String| arg.starts_with("-p") || arg.starts_with("--package");
-    let own = args.iter().take_while(|arg| *arg != "--");
-    if !own.into_iter().any(names_package) {
+    if !names_package(args) {
         words.push("--workspace");
     }
     words.extend(args.iter().map(String::as_str));
     words
+}
+
+fn names_package(args: &[String]) -> bool {
+    let names = |arg: &String| arg.starts_with("-p") || arg.starts_with("--package");
+    args.iter().take_while(|arg| *arg != "--").any(names)
 }
 
 #[cfg(test)]

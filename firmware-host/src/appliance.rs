@@ -5,6 +5,7 @@
 
 mod changes;
 mod limits;
+mod slots;
 mod running;
 
 use std::{
@@ -21,11 +22,12 @@ use shoal_conductor::{
     id::TaskId,
     task::{Outcome, State, Task},
 };
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{RwLock, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use changes::TaskChange;
 pub use limits::{ApplianceLimits, Health};
+pub use slots::{Slots, WaitingRoom};
 
 use crate::store::{Accepting, Insertion, Moment, ReplyTo, Store, StoreError};
 
@@ -50,7 +52,9 @@ struct Inner {
     conductor: Arc<Conductor>,
     limits: ApplianceLimits,
     progress: Progress,
-    places: Semaphore,
+    slots: Slots,
+    /// Shared by each acceptance, from the store to its start; alone by a resume, which must not see one half-way.
+    starting: RwLock<()>,
     open: Mutex<HashMap<TaskId, Open>>,
     open_count: watch::Sender<usize>,
     draining: AtomicBool,
@@ -115,12 +119,13 @@ pub enum CancelOutcome {
 }
 
 impl Appliance {
-    /// An appliance with nothing to do yet; call [`Self::resume`] before the first [`Self::accept`].
+    /// An appliance with nothing to do yet; [`Self::resume`] takes up what was left.
     #[must_use]
     pub fn new(
         store: Store,
         conductor: Arc<Conductor>,
         limits: ApplianceLimits,
+        slots: Slots,
         progress: Progress,
     ) -> Self {
         Self {
@@ -129,7 +134,8 @@ impl Appliance {
                 conductor,
                 limits,
                 progress,
-                places: Semaphore::new(limits.max_running.clamp(1, Semaphore::MAX_PERMITS)),
+                slots,
+                starting: RwLock::new(()),
                 open: Mutex::new(HashMap::new()),
                 open_count: watch::Sender::new(0),
                 draining: AtomicBool::new(false),
@@ -142,6 +148,7 @@ impl Appliance {
 
     /// Takes up every unfinished task with its trace so far; how many there were.
     pub async fn resume(&self) -> Result<usize, StoreError> {
+        let _alone = self.inner.starting.write().await;
         let open = self.inner.store.open_tasks().await?;
         let mut resumed = 0;
         for task in open {
@@ -209,6 +216,7 @@ impl Appliance {
             reply,
             max_open: u32::try_from(limit).unwrap_or(u32::MAX),
         };
+        let _shared = self.inner.starting.read().await;
         match self.inner.store.accept(accepting).await? {
             Insertion::Fresh => {
                 self.launch(task, Moment::now(), Vec::new(), text);

@@ -37,7 +37,7 @@ pub struct Pool {
     pub backbone: Option<Arc<dyn Backbone>>,
     /// What the model is, or why there is none.
     pub model: Result<Info, Fault>,
-    /// What does not work, each in a sentence.
+    /// What does not work, each in a sentence that anyone may read; the log says more.
     pub degraded: Vec<String>,
     engine: Option<Engine>,
 }
@@ -56,9 +56,10 @@ impl Pool {
             Ok(engine) => Ok(Self::with_engine(engine, others, degraded)),
             Err(fault) if others.is_empty() => Err(fault),
             Err(fault) => {
-                degraded.push(format!(
-                    "there is no local model, so what may not leave the board cannot be done: {fault}"
-                ));
+                tracing::warn!(error = %fault, "there is no local model");
+                degraded.push(
+                    "there is no local model, so what may not leave the board cannot be done".to_owned(),
+                );
                 Ok(Self {
                     workers: others,
                     backbone: None,
@@ -168,7 +169,8 @@ fn others(config: &Config, degraded: &mut Vec<String>) -> Result<Vec<Arc<dyn Wor
         match key(entry) {
             Ok(key) => workers.push(remote(entry, key)?),
             Err(error) => {
-                degraded.push(format!("the worker \"{}\" is left out: {error}", entry.id));
+                tracing::warn!(worker = %entry.id, %error, "a worker has no key and is left out");
+                degraded.push("a worker has no key and is left out".to_owned());
             }
         }
     }

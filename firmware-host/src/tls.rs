@@ -56,6 +56,17 @@ pub struct Certificate {
     pub not_after: i64,
 }
 
+impl Certificate {
+    /// The fingerprint in two lines of the same length.
+    #[must_use]
+    pub fn halves(&self) -> String {
+        match self.fingerprint.split_at_checked(48) {
+            Some((first, second)) => format!("{first}\n{second}"),
+            None => self.fingerprint.clone(),
+        }
+    }
+}
+
 /// Where certificate and key are.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -231,8 +242,8 @@ pub fn addresses() -> Vec<IpAddr> {
         return Vec::new();
     };
     let mut all: Vec<IpAddr> = networks
-        .iter()
-        .flat_map(|(_, network)| network.ip_networks().iter().map(|net| net.addr))
+        .values()
+        .flat_map(|network| network.ip_networks().iter().map(|net| net.addr))
         .filter(|address| match address {
             IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
             IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),

@@ -4,7 +4,6 @@ import json
 import os
 import ssl
 
-import httpx
 import openai
 
 URL = os.environ["SHOAL_URL"]
@@ -97,7 +96,7 @@ secure = openai.OpenAI(
     base_url=os.environ["SHOAL_HTTPS"],
     api_key=KEY,
     max_retries=0,
-    http_client=httpx.Client(verify=ssl.create_default_context(cafile=os.environ["SHOAL_CA"])),
+    http_client=openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=os.environ["SHOAL_CA"])),
 )
 assert "local" in [model.id for model in secure.models.list()]
 

@@ -116,7 +116,7 @@ impl Setup {
         };
         let config = format!(
             "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
-             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\n[conductor]\n\
+             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = 1\n[conductor]\n\
              ultra_min_parameters = {}\n{}",
             self.port,
             self.model.display(),
@@ -135,7 +135,7 @@ impl Setup {
         let mut appliance = Appliance {
             setup: self,
             process,
-            client: Client::new(),
+            client: client(),
         };
         appliance.ready().await?;
         Ok(appliance)
@@ -145,6 +145,14 @@ impl Setup {
     pub async fn run(&self, arguments: &[&str]) -> Result<Output> {
         Ok(command(self.data())?.args(arguments).output().await?)
     }
+}
+
+/// An HTTP client. The library wants to be told which cryptography it uses, even for plain HTTP.
+#[must_use]
+pub fn client() -> Client {
+    // An error says that it was told before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
 }
 
 /// The program on a data folder.

@@ -42,7 +42,7 @@ async fn question(appliance: &Appliance) -> Result<String> {
     until("a question is open", async || {
         let listed = appliance.printed_by(&["approvals", "--json"]).await.ok()?;
         let listed: Value = serde_json::from_str(&listed).ok()?;
-        let open = listed["approvals"].as_array()?.first()?.clone();
+        let open = listed["approvals"].as_array()?.first()?["question"].clone();
         let shown = open["shown"].to_string();
         assert!(
             shown.contains("[EMAIL_1]") && !shown.contains("ana@"),

@@ -95,7 +95,11 @@ async fn over_http_the_answer_comes_back_and_the_trace_names_everything() -> Res
     let record = plant.appliance.post("/api/tasks?wait=170", body).await?;
     assert_eq!(record["state"], "done", "{record}");
     assert!(!record["answer"]["text"].as_str().unwrap().trim().is_empty());
-    assert_eq!(record["answer"]["label"], "confidential");
+    // The remote worker read nothing confidential; its words are so only where real names were put back into them.
+    let text = record["answer"]["text"].as_str().unwrap();
+    let restored = SECRETS.iter().any(|secret| text.contains(secret));
+    let label = if restored { "confidential" } else { "public" };
+    assert_eq!(record["answer"]["label"], label, "{text}");
     plant.nothing_sensitive_left();
 
     let trace = plant.appliance.events("night-1").await?;

@@ -31,7 +31,7 @@ use tower::ServiceExt as _;
 
 use super::{Api, Parts};
 use crate::{
-    appliance::{Appliance, ApplianceLimits},
+    appliance::{Appliance, ApplianceLimits, Slots},
     config::ApiLimits,
     secret::Secret,
     store::{NewKey, Scope, Store},
@@ -123,10 +123,15 @@ impl Bench {
         .unwrap();
         let limits = ApplianceLimits {
             max_open_tasks: 3,
-            max_running: 3,
         };
         let appliance =
-            Appliance::new(store.clone(), Arc::new(conductor), limits, Arc::new(|| 0));
+            Appliance::new(
+            store.clone(),
+            Arc::new(conductor),
+            limits,
+            Slots::new(3),
+            Arc::new(|| 0),
+        );
         let api = Api::new(Parts {
             appliance,
             board: Report::of(&Roots::at(data.path())),

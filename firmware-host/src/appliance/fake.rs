@@ -20,7 +20,7 @@ use shoal_conductor::{
 };
 use tokio::sync::Semaphore;
 
-use super::{Appliance, ApplianceLimits};
+use super::{Appliance, ApplianceLimits, Slots};
 use crate::store::Store;
 
 /// Answers "answer to: " and the task; a task with "hold" in it waits for a permit, one with "panic" panics.
@@ -44,7 +44,7 @@ impl Fake {
     }
 
     /// An appliance on `store` whose only worker this is.
-    pub(crate) fn appliance(self: &Arc<Self>, store: &Store, limits: ApplianceLimits) -> Appliance {
+    pub(crate) fn appliance(self: &Arc<Self>, store: &Store, limits: ApplianceLimits, slots: usize) -> Appliance {
         let conductor = Conductor::try_new(Parts {
             policy: Arc::new(
                 Policy::parse("[sources]\nmqtt = \"internal\"\n", Path::new(".")).unwrap(),
@@ -61,6 +61,7 @@ impl Fake {
             store.clone(),
             Arc::new(conductor.unwrap()),
             limits,
+            Slots::new(slots),
             Arc::new(|| 0),
         )
     }

@@ -4,13 +4,11 @@ use serde::Serialize;
 
 use crate::store::Moment;
 
-/// How much may be done at once.
+/// How much may be open at once; how much may run is said by [`super::Slots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApplianceLimits {
     /// Tasks that have not ended.
     pub max_open_tasks: usize,
-    /// Tasks that run; the others wait.
-    pub max_running: usize,
 }
 
 /// What is getting done: finished work, not a timer.

@@ -8,7 +8,7 @@ use shoal_conductor::{
     task::{Failure, Outcome, Task},
     trace::Event,
 };
-use tokio::sync::{SemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Appliance, Open};
@@ -54,6 +54,7 @@ impl Appliance {
         tokio::spawn(async move {
             let id = run.task.id.clone();
             this.run(run).await;
+            this.inner.slots.give_back(&id);
             this.open().remove(&id);
             done.send_replace(true);
             this.inner.open_count.send_modify(|n| *n -= 1);
@@ -63,8 +64,8 @@ impl Appliance {
 
     async fn run(&self, run: Run) {
         let id = run.task.id.clone();
-        let outcome = match self.place(&run.cancel).await {
-            Place::Free(_permit) => {
+        let outcome = match self.place(&id, &run.cancel).await {
+            Place::Free => {
                 if let Some(open) = self.open().get_mut(&id) {
                     open.running = true;
                 }
@@ -79,15 +80,12 @@ impl Appliance {
         }
     }
 
-    async fn place(&self, cancel: &CancellationToken) -> Place<'_> {
+    async fn place(&self, id: &TaskId, cancel: &CancellationToken) -> Place {
         tokio::select! {
             biased;
             () = self.inner.no_more.cancelled() => Place::Stopping,
             () = cancel.cancelled() => Place::Cancelled,
-            permit = self.inner.places.acquire() => match permit {
-                Ok(permit) => Place::Free(permit),
-                Err(_) => Place::Stopping,
-            },
+            () = self.inner.slots.take(id) => Place::Free,
         }
     }
 
@@ -138,9 +136,8 @@ impl Appliance {
 }
 
 /// A place to run.
-enum Place<'a> {
-    /// Given back when dropped.
-    Free(SemaphorePermit<'a>),
+enum Place {
+    Free,
     Cancelled,
     Stopping,
 }

@@ -9,7 +9,6 @@ use crate::store::tests::task;
 
 const LIMITS: ApplianceLimits = ApplianceLimits {
     max_open_tasks: 3,
-    max_running: 1,
 };
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -29,7 +28,7 @@ async fn fixture() -> (TempDir, Store, Arc<Fake>, Appliance) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
     let fake = Fake::new();
-    let appliance = fake.appliance(&store, LIMITS);
+    let appliance = fake.appliance(&store, LIMITS, 1);
     (folder, store, fake, appliance)
 }
 
@@ -154,7 +153,7 @@ async fn what_a_drain_stops_goes_on_after_the_next_start() {
     drop((appliance, store));
 
     let store = Store::open(folder.path()).await.unwrap();
-    let next = fake.appliance(&store, LIMITS);
+    let next = fake.appliance(&store, LIMITS, 1);
     assert_eq!(next.resume().await.unwrap(), 3);
     assert_eq!(next.resume().await.unwrap(), 0);
     fake.gate.add_permits(9);

@@ -223,7 +223,7 @@ fn certificate(config: &Config) -> Check {
         Ok(Some(known)) => {
             let now = time::OffsetDateTime::now_utc().unix_timestamp();
             let days = (known.not_after - now) / 86_400;
-            let said = format!("valid for {days} days; SHA-256 {}", known.fingerprint);
+            let said = format!("valid for {days} days; SHA-256:\n{}", known.halves());
             match days {
                 i64::MIN..0 => fail(
                     "TLS",

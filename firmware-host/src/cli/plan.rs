@@ -89,9 +89,6 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
         .await
         .map_err(Fault::internal)?;
     let pool = Pool::build(&config, &board).await?;
-    for sentence in &pool.degraded {
-        tracing::warn!("{sentence}");
-    }
     let label = options.label.join(policy.sources.api);
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::welcome::{Welcome, quoted};
 use crate::{
     api::{self, Api, Listening},
-    appliance::{Appliance, ApplianceLimits},
+    appliance::{Appliance, ApplianceLimits, Slots, WaitingRoom},
     config::{Config, Places, write_defaults},
     exit::{Exit, Fault},
     link::{self, LinkHandle, LinkOptions},
@@ -49,9 +49,6 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
         .await
         .map_err(Fault::internal)?;
     let pool = Pool::build(&config, &board).await?;
-    for sentence in &pool.degraded {
-        tracing::warn!("{sentence}");
-    }
     let mut welcome = Welcome {
         admin: first_key(&store).await?,
         degraded: pool.degraded.clone(),
@@ -73,9 +70,10 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
         degraded: welcome.degraded.clone(),
         stopping: stopping.clone(),
     });
+    // First the key of the command line, so that whoever sees the server ready can use it.
+    running.announce(welcome.http)?;
     let server = api::serve(api.router(), listening, config.api, stopping.clone());
     let server = tokio::spawn(server);
-    running.announce(welcome.http)?;
     welcome.connected = match &link {
         Some(link) => link.came_about().await,
         None => false,
@@ -101,7 +99,7 @@ fn greeting(places: &Places, config: &Config, board: &Report, addresses: Address
         data: std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone()),
         http: addresses.http,
         https: addresses.https,
-        fingerprint: addresses.certificate.map(|known| known.fingerprint),
+        certificate: addresses.certificate,
         admin: None,
         mqtt: config.mqtt.clone(),
         connected: false,
@@ -222,22 +220,22 @@ fn appliance(
 ) -> Result<Appliance, Fault> {
     let progress = pool.progress();
     let store_part = Arc::new(store.clone());
+    let slots = Slots::new(config.limits.max_running);
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),
         workers: pool.workers,
         backbone: pool.backbone,
         route: Arc::new(Rule),
         journal: store_part.clone(),
-        desk: store_part.clone(),
+        desk: Arc::new(WaitingRoom::new(store.clone(), slots.clone())),
         ledger: store_part,
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;
     let limits = ApplianceLimits {
         max_open_tasks: config.limits.max_open_tasks,
-        max_running: config.limits.max_running,
     };
-    Ok(Appliance::new(store.clone(), Arc::new(conductor), limits, progress))
+    Ok(Appliance::new(store.clone(), Arc::new(conductor), limits, slots, progress))
 }
 
 /// The admin key of a store that has never had one.

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 use shoal_models::engine::Info;
 
 use super::text;
-use crate::{config::Mqtt, secret::Secret};
+use crate::{config::Mqtt, secret::Secret, tls::Certificate};
 
 /// All that a person needs who has just started the appliance.
 pub struct Welcome {
@@ -19,8 +19,8 @@ pub struct Welcome {
     pub http: SocketAddr,
     /// The URLs for others.
     pub https: Vec<String>,
-    /// The certificate's fingerprint.
-    pub fingerprint: Option<String>,
+    /// What clients know HTTPS by.
+    pub certificate: Option<Certificate>,
     /// The admin key, if it was made just now.
     pub admin: Option<Secret>,
     /// The broker.
@@ -58,9 +58,8 @@ impl fmt::Display for Welcome {
             true => field(f, "on the network", "not served ([https] enabled = false)")?,
             false => field(f, "on the network", &self.https.join("\n"))?,
         }
-        if let Some(fingerprint) = &self.fingerprint {
-            let (first, second) = fingerprint.split_at_checked(48).unwrap_or((fingerprint, ""));
-            field(f, "certificate", &format!("SHA-256 {first}\n        {second}"))?;
+        if let Some(certificate) = &self.certificate {
+            field(f, "certificate", &format!("has this SHA-256:\n{}", certificate.halves()))?;
         }
         match &self.admin {
             Some(key) => {
@@ -183,7 +182,10 @@ mod tests {
             data: "/var/lib/shoal".into(),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             https: vec!["https://192.0.2.7:8443".into(), "https://line3.local:8443".into()],
-            fingerprint: Some(vec!["AB"; 32].join(":")),
+            certificate: Some(Certificate {
+                fingerprint: vec!["AB"; 32].join(":"),
+                not_after: 0,
+            }),
             admin: Some(Secret::new("sk-shoal-0123")),
             mqtt: Some(Mqtt {
                 host: "127.0.0.1".into(),
@@ -225,7 +227,7 @@ mod tests {
             program: "target/release/shoal".into(),
             data_option: Some("'my data'".into()),
             https: Vec::new(),
-            fingerprint: None,
+            certificate: None,
             admin: None,
             mqtt: None,
             model: Err("there is no model file models/m.gguf".into()),

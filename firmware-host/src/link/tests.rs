@@ -30,19 +30,22 @@ struct House {
 
 impl House {
     async fn new(port: u16) -> Self {
+        Self::with("127.0.0.1", port, None).await
+    }
+
+    async fn with(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
         let fake = Fake::new();
         let limits = ApplianceLimits {
             max_open_tasks: 100,
-            max_running: 2,
         };
-        let appliance = fake.appliance(&store, limits);
+        let appliance = fake.appliance(&store, limits, 2);
         let cancel = CancellationToken::new();
         let options = LinkOptions {
-            host: "127.0.0.1".into(),
+            host: host.into(),
             port,
-            tls: None,
+            tls,
             user: None,
             password: None,
             root: Root::try_new("plant", "press").unwrap(),
@@ -117,7 +120,7 @@ async fn a_task_comes_in_and_its_states_and_result_go_out() {
         .await;
     let result = client.json("tasks/t1/result").await;
     assert_eq!(result["state"], "done");
-    assert_eq!(result["answer"].as_str().unwrap().contains("hello"), true);
+    assert!(result["answer"].as_str().unwrap().contains("hello"));
     assert_eq!(
         result["label"], "internal",
         "the policy's label of the way in"
@@ -296,6 +299,37 @@ async fn a_dead_appliance_is_offline_by_its_will_and_a_clean_stop_says_stopped()
     // Retained, for those who come later.
     let mut late = Client::new(&broker, "late").await;
     assert!(late.status("stopped").await.retain);
+}
+
+#[tokio::test]
+async fn an_encrypted_broker_is_trusted_by_its_certificate_and_no_other() {
+    let mut broker = Mosquitto::prepare();
+    let (port, ca_file) = broker.encrypt();
+    broker.start();
+    let mut client = Client::new(&broker, "plc").await;
+    let trusting = client_config(Some(&ca_file)).unwrap();
+    let house = House::with("localhost", port, Some(trusting)).await;
+    house.connected(true).await;
+    client
+        .send(r#"{"id":"t1","prompt":"x"}"#, PublishProperties::default())
+        .await;
+    assert_eq!(client.json("tasks/t1/result").await["state"], "done");
+
+    let mut other = Mosquitto::prepare();
+    let (_, stranger) = other.encrypt();
+    let house = LinkOptions {
+        host: "localhost".into(),
+        port,
+        tls: Some(client_config(Some(&stranger)).unwrap()),
+        user: None,
+        password: None,
+        root: Root::try_new("plant", "other").unwrap(),
+    };
+    let refused = broker::Broker::connect(&mqtt::Mqtt::new(house)).await;
+    let refused = refused.err().expect("a stranger's certificate").to_string();
+    assert!(refused.contains("certificate"), "{refused}");
+    let missing = client_config(Some(std::path::Path::new("/no/such/file"))).unwrap_err();
+    assert!(missing.to_string().contains("/no/such/file"), "{missing}");
 }
 
 #[tokio::test]

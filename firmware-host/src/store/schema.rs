@@ -9,6 +9,9 @@ use super::StoreError;
 /// How long another process may hold the file before we give up.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// The write-ahead log is cut back to this after a burst.
+const LOG_BYTES: i64 = 16 * 1024 * 1024;
+
 /// Each step brings the file from the version of its index to the next. Steps are never changed, only added.
 const STEPS: &[&str] = &[include_str!("schema/1.sql")];
 
@@ -22,6 +25,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_prepared_statement_cache_capacity(64);

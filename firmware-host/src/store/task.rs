@@ -138,7 +138,7 @@ impl Store {
         self.read(move |c| {
             let mut select = c.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM task
-                 WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR content ->> '$.from' = ?2)
+                 WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR client = ?2)
                  ORDER BY number DESC LIMIT ?3"
             ))?;
             let state = filter.state.map(State::as_str);
@@ -269,12 +269,13 @@ fn accept(
     let reply = reply.unwrap_or_default();
     c.prepare_cached(
         "INSERT INTO task
-         (id, content, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         id.as_str(),
         write("a task", &accepting.task)?,
+        accepting.task.from,
         State::Accepted.as_str(),
         now,
         by_mqtt,

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::{outbox::Limits, *};
 
+mod cut;
 mod keeping;
 mod model;
 mod outgoing;
@@ -199,6 +200,32 @@ async fn open_tasks_are_bounded_but_a_known_id_is_still_answered() {
         .await
         .unwrap();
     assert_eq!(store.accept(limited("t3")).await.unwrap(), Insertion::Fresh);
+}
+
+#[tokio::test]
+async fn tasks_are_listed_newest_first_by_client_and_state() {
+    let (_folder, store) = store().await;
+    for (id, from) in [("t1", "api:a"), ("t2", "api:b"), ("t3", "api:a")] {
+        let mut task = task(id);
+        task.from = from.into();
+        store.accept(accepting(task)).await.unwrap();
+    }
+    store
+        .finish(&task("t1").id, Err(Failure::Cancelled))
+        .await
+        .unwrap();
+    let list = async |filter: TaskFilter| {
+        let records = store.tasks(filter).await.unwrap();
+        let ids: Vec<_> = records.iter().map(|r| r.task.id.to_string()).collect();
+        ids.join(" ")
+    };
+    let all = TaskFilter::default;
+    assert_eq!(list(all()).await, "t3 t2 t1");
+    assert_eq!(list(TaskFilter { limit: 2, ..all() }).await, "t3 t2");
+    let from = Some("api:a".to_owned());
+    assert_eq!(list(TaskFilter { from, ..all() }).await, "t3 t1");
+    let state = Some(State::Cancelled);
+    assert_eq!(list(TaskFilter { state, ..all() }).await, "t1");
 }
 
 #[tokio::test]

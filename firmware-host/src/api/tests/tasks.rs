@@ -1,4 +1,5 @@
 use serde_json::json;
+use shoal_conductor::desk::Question;
 
 use super::*;
 
@@ -48,11 +49,11 @@ async fn an_approval_is_answered_once_and_the_task_goes_on() {
     let admin = bench.key("admin", &[Scope::Admin]).await;
     let task = json!({"id": "t1", "prompt": "hi", "model": "cloud", "label": "confidential"});
     bench.post(&admin, "/api/tasks", &task).await;
-    bench.until("t1", State::WaitingApproval).await;
+    let question = asked(&bench).await;
+    assert_eq!(question.worker.as_str(), "cloud");
     let open = bench.get(&admin, "/api/approvals").await.json();
-    let question = &open["approvals"][0]["question"];
-    assert_eq!(question["worker"], "cloud");
-    let path = format!("/api/approvals/{}", question["id"].as_str().unwrap());
+    assert_eq!(open["approvals"][0]["question"]["id"], question.id.as_str());
+    let path = format!("/api/approvals/{}", question.id);
     let yes = json!({"decision": "approve"});
     let answered = bench.post(&admin, &path, &yes).await;
     assert_eq!(answered.status, StatusCode::OK, "{}", answered.text);
@@ -65,6 +66,20 @@ async fn an_approval_is_answered_once_and_the_task_goes_on() {
     assert_eq!(bench.get(&admin, "/api/approvals").await.json(), json!({"approvals": []}));
     let all = bench.get(&admin, "/api/approvals?all=true").await.json();
     assert_eq!(all["approvals"].as_array().unwrap().len(), 1);
+}
+
+/// The open question, once there is one.
+async fn asked(bench: &Bench) -> Question {
+    let found = async {
+        let mut changes = bench.store.message_changes();
+        loop {
+            if let Some(open) = bench.store.approvals(true).await.unwrap().pop() {
+                return open.question;
+            }
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(DEADLINE, found).await.unwrap()
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{
     net::{TcpListener, TcpStream},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -26,6 +27,11 @@ pub(super) struct Mosquitto {
     child: Option<Child>,
 }
 
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 fn program() -> &'static str {
     [
         "/usr/sbin/mosquitto",
@@ -40,11 +46,7 @@ fn program() -> &'static str {
 impl Mosquitto {
     /// Chooses a port and writes the config; starts nothing.
     pub(super) fn prepare() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
         // As root, mosquitto would give its rights away and then could not write into the folder.
@@ -58,6 +60,22 @@ impl Mosquitto {
             folder,
             child: None,
         }
+    }
+
+    /// Adds a listener with TLS for `localhost`, before the start; its port and certificate.
+    pub(super) fn encrypt(&mut self) -> (u16, PathBuf) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let file = |name: &str| self.folder.path().join(name);
+        std::fs::write(file("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(file("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        let port = free_port();
+        let mut config = std::fs::read_to_string(file("mosquitto.conf")).unwrap();
+        let folder = self.folder.path().display();
+        config.push_str(&format!(
+            "listener {port} 127.0.0.1\ncertfile {folder}/cert.pem\nkeyfile {folder}/key.pem\n"
+        ));
+        std::fs::write(file("mosquitto.conf"), config).unwrap();
+        (port, file("cert.pem"))
     }
 
     pub(super) fn started() -> Self {

@@ -7,6 +7,7 @@ CREATE TABLE task (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     content TEXT NOT NULL,
+    client TEXT NOT NULL,
     state TEXT NOT NULL,
     outcome TEXT,
     accepted_at INTEGER NOT NULL,
