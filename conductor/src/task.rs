@@ -214,6 +214,12 @@ pub enum Failure {
         /// What the store said.
         reason: String,
     },
+    /// A fault in this program.
+    #[error("a fault in the program: {reason}")]
+    Fault {
+        /// What it said.
+        reason: String,
+    },
     /// Somebody cancelled it.
     #[error("cancelled")]
     Cancelled,

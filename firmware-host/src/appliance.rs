@@ -5,8 +5,8 @@
 
 mod changes;
 mod limits;
-mod slots;
 mod running;
+mod slots;
 
 use std::{
     collections::HashMap,

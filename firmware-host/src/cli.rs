@@ -32,7 +32,12 @@ const MAX_INPUT: u64 = 16 << 20;
 
 /// A task in, a workflow across local and remote models, an answer and a trace out.
 #[derive(Debug, Parser)]
-#[command(name = "shoal", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "shoal",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// The folder with config, policy, store and models [env: SHOAL_DATA] [default: data]
     #[arg(long, global = true, value_name = "DIR")]
@@ -190,7 +195,10 @@ mod tests {
         let mut command = Cli::command();
         command.clone().debug_assert();
         let help = command.render_long_help().to_string();
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
         insta::assert_snapshot!(help);
     }
 

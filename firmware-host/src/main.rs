@@ -9,7 +9,10 @@ use shoal::{
 };
 use tracing_subscriber::EnvFilter;
 
-#[expect(clippy::print_stderr, reason = "the one place that tells a person why it ended")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place that tells a person why it ended"
+)]
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -58,7 +58,8 @@ impl Pool {
             Err(fault) => {
                 tracing::warn!(error = %fault, "there is no local model");
                 degraded.push(
-                    "there is no local model, so what may not leave the board cannot be done".to_owned(),
+                    "there is no local model, so what may not leave the board cannot be done"
+                        .to_owned(),
                 );
                 Ok(Self {
                     workers: others,

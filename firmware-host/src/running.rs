@@ -163,7 +163,9 @@ mod tests {
         assert!(Running::find(data.path()).is_none());
         let running = Running::claim(data.path()).unwrap();
         assert!(Running::find(data.path()).is_none());
-        running.announce(SocketAddr::from(([127, 0, 0, 1], 80))).unwrap();
+        running
+            .announce(SocketAddr::from(([127, 0, 0, 1], 80)))
+            .unwrap();
         let found = Running::find(data.path()).unwrap();
         assert_eq!(&found.key, running.key());
         drop(running);

@@ -106,11 +106,7 @@ impl Files {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(|builder| {
-                builder
-                    .with_no_client_auth()
-                    .with_single_cert(chain, key)
-            })
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|error| self.unusable(self.certificate(), error))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok((Arc::new(config), known))

@@ -263,7 +263,7 @@ async fn when_everybody_fails_the_task_fails_with_each_reason() {
         panic!("{failure:?}")
     };
     assert!(
-        reason.contains("cloud: ") && reason.contains("other: "),
+        reason.contains("cloud broke off") && reason.contains("other broke off"),
         "{reason}"
     );
 }

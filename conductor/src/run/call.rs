@@ -399,34 +399,24 @@ fn word(decision: &Decision) -> String {
 
 /// The failure of a step that nobody did.
 fn nobody(missed: &[(Arc<dyn Worker>, Missed)]) -> Failure {
-    let list = |kind: fn(&Missed) -> Option<&str>| {
-        let lines: Vec<String> = missed
-            .iter()
-            .filter_map(|(worker, why)| Some(format!("{}: {}", worker.id(), kind(why)?)))
-            .collect();
-        lines.join("; ")
+    // An error of a worker names the worker; a rule does not.
+    let list = |all: bool| {
+        let lines = missed.iter().filter_map(|(worker, why)| match why {
+            Missed::TooLong(reason) => Some(reason.clone()),
+            Missed::Failed(reason) if all => Some(reason.clone()),
+            Missed::NotAllowed(rule) if all => Some(format!("{}: {rule}", worker.id())),
+            _ => None,
+        });
+        lines.collect::<Vec<_>>().join("; ")
     };
-    let all = list(|why| match why {
-        Missed::NotAllowed(reason) | Missed::TooLong(reason) | Missed::Failed(reason) => {
-            Some(reason)
-        }
-    });
-    if missed
-        .iter()
-        .any(|(_, why)| matches!(why, Missed::Failed(_)))
-    {
-        return Failure::EveryoneFailed { reason: all };
+    let any = |kind: fn(&Missed) -> bool| missed.iter().any(|(_, why)| kind(why));
+    if any(|why| matches!(why, Missed::Failed(_))) {
+        return Failure::EveryoneFailed { reason: list(true) };
     }
-    if missed
-        .iter()
-        .any(|(_, why)| matches!(why, Missed::TooLong(_)))
-    {
+    if any(|why| matches!(why, Missed::TooLong(_))) {
         return Failure::TooLong {
-            reason: list(|why| match why {
-                Missed::TooLong(reason) => Some(reason),
-                _ => None,
-            }),
+            reason: list(false),
         };
     }
-    Failure::NobodyMay { reason: all }
+    Failure::NobodyMay { reason: list(true) }
 }

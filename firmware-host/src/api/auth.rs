@@ -170,7 +170,9 @@ impl Throttle {
                 left.max(Duration::from_secs(1)),
             );
         }
-        ApiError::bad_key("the key is not valid or was revoked; `shoal keys list` shows the valid ones")
+        ApiError::bad_key(
+            "the key is not valid or was revoked; `shoal keys list` shows the valid ones",
+        )
     }
 }
 
@@ -188,9 +190,15 @@ mod tests {
         for _ in 0..MAX_FAILURES {
             assert_eq!(throttle.failed(a, start).status(), StatusCode::UNAUTHORIZED);
         }
-        assert_eq!(throttle.failed(a, start).status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(
+            throttle.failed(a, start).status(),
+            StatusCode::TOO_MANY_REQUESTS
+        );
         assert_eq!(throttle.failed(b, start).status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(throttle.failed(a, start + WINDOW).status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            throttle.failed(a, start + WINDOW).status(),
+            StatusCode::UNAUTHORIZED
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A JSON body with errors in our form.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request, rejection::BytesRejection},
@@ -9,6 +11,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Api, error::ApiError};
 
+/// The longest time for a whole body to come in.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A request's body as a `T`.
 pub struct Body<T>(pub T);
 
@@ -16,8 +21,9 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, api)
+        let bytes = tokio::time::timeout(PATIENCE, Bytes::from_request(request, api))
             .await
+            .map_err(|_| ApiError::slow(PATIENCE))?
             .map_err(|rejection| refused(&rejection, api.limits().body))?;
         parse(&bytes).map(Self)
     }
@@ -26,7 +32,10 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 fn refused(rejection: &BytesRejection, limit: usize) -> ApiError {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(limit),
-        _ => ApiError::invalid("", format!("the body cannot be read: {}", rejection.body_text())),
+        _ => ApiError::invalid(
+            "",
+            format!("the body cannot be read: {}", rejection.body_text()),
+        ),
     }
 }
 

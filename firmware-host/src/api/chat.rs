@@ -25,7 +25,7 @@ use super::{
     auth::{Caller, of_store},
     body::Body,
     error::ApiError,
-    hand::{HangUp, Handed},
+    hand::{Handed, HangUp},
     reading::{Next, Reading},
     wish::{ChatRequest, Streamed},
 };
@@ -204,8 +204,7 @@ impl Chunks {
     }
 
     async fn delta(&self, delta: Value, finish: Option<&str>) -> Result<(), Gone> {
-        let choice =
-            json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
+        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
         self.send(json!([choice]), Value::Null).await
     }
 

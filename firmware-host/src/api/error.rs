@@ -155,6 +155,19 @@ impl ApiError {
         )
     }
 
+    /// The body did not come in time.
+    pub fn slow(limit: Duration) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "invalid_request_error",
+            Some("request_timeout"),
+            format!(
+                "the request did not come in whole within {} s",
+                limit.as_secs()
+            ),
+        )
+    }
+
     /// Too much at once; later it may do.
     pub fn too_many(message: impl Into<String>, after: Duration) -> Self {
         let mut error = Self::new(
@@ -216,6 +229,7 @@ impl ApiError {
                 message,
             ),
             Failure::Store { .. } => Self::unavailable(message, Duration::from_secs(10)),
+            Failure::Fault { .. } => Self::internal(message),
             Failure::Cancelled => Self::conflict("task_cancelled", message),
         }
     }

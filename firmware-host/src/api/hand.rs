@@ -43,7 +43,10 @@ impl Api {
         self.check_target(caller, &wish.target)?;
         let id = match (wish.id, id_of(headers)?) {
             (Some(a), Some(b)) if a != b => {
-                return Err(ApiError::invalid("id", "the body and the header name two ids"));
+                return Err(ApiError::invalid(
+                    "id",
+                    "the body and the header name two ids",
+                ));
             }
             (Some(id), _) | (None, Some(id)) => id,
             (None, None) => TaskId::fresh(),
@@ -127,12 +130,8 @@ impl Api {
 pub fn refused(error: &AcceptError) -> ApiError {
     match error {
         AcceptError::Conflict { .. } => ApiError::conflict("id_conflict", error.to_string()),
-        AcceptError::Full { .. } => {
-            ApiError::too_many(error.to_string(), Duration::from_secs(5))
-        }
-        AcceptError::Draining => {
-            ApiError::unavailable(error.to_string(), Duration::from_secs(10))
-        }
+        AcceptError::Full { .. } => ApiError::too_many(error.to_string(), Duration::from_secs(5)),
+        AcceptError::Draining => ApiError::unavailable(error.to_string(), Duration::from_secs(10)),
         AcceptError::Store(error) => of_store(error),
     }
 }

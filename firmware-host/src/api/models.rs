@@ -12,7 +12,11 @@ use crate::store::Scope;
 /// Every model.
 pub async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, ApiError> {
     caller.needs(Scope::Chat)?;
-    let data: Vec<Value> = api.model_names(&caller).iter().map(|name| model(name)).collect();
+    let data: Vec<Value> = api
+        .model_names(&caller)
+        .iter()
+        .map(|name| model(name))
+        .collect();
     Ok(Json(json!({"object": "list", "data": data})))
 }
 
@@ -24,7 +28,9 @@ pub async fn one(
 ) -> Result<Json<Value>, ApiError> {
     caller.needs(Scope::Chat)?;
     if !api.model_names(&caller).contains(&id) {
-        return Err(ApiError::no_model(format!("there is no model \"{id}\" for this key")));
+        return Err(ApiError::no_model(format!(
+            "there is no model \"{id}\" for this key"
+        )));
     }
     Ok(Json(model(&id)))
 }

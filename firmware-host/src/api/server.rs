@@ -37,7 +37,12 @@ pub struct Listening {
 }
 
 /// Serves until `stop` is cancelled and every open request has its response.
-pub async fn serve(router: Router, listening: Listening, limits: ApiLimits, stop: CancellationToken) {
+pub async fn serve(
+    router: Router,
+    listening: Listening,
+    limits: ApiLimits,
+    stop: CancellationToken,
+) {
     let door = Door {
         router,
         limits,

@@ -141,7 +141,9 @@ pub async fn cancel(
         .cancel(&id)
         .await
         .map_err(|error| of_store(&error))?;
-    self::record(&api, &id).await.map(|record| Json(record.into()))
+    self::record(&api, &id)
+        .await
+        .map(|record| Json(record.into()))
 }
 
 /// The task, if the key may see it; otherwise there is none.

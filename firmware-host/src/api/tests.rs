@@ -39,7 +39,8 @@ use crate::{
 
 /// The longest time that a test waits for something.
 const DEADLINE: Duration = Duration::from_secs(20);
-const POLICY: &str = "[escalation]\nconfidential = \"approve\"\n[workers.cloud]\nclearance = \"internal\"\n";
+const POLICY: &str =
+    "[escalation]\nconfidential = \"approve\"\n[workers.cloud]\nclearance = \"internal\"\n";
 
 /// Answers "hello world", unless the text asks for something else.
 struct Puppet {
@@ -112,7 +113,10 @@ impl Bench {
         let part = Arc::new(store.clone());
         let conductor = Conductor::try_new(ConductorParts {
             policy: Arc::new(Policy::parse(POLICY, Path::new("/")).unwrap()),
-            workers: vec![puppet("local", Place::Board), puppet("cloud", Place::Remote)],
+            workers: vec![
+                puppet("local", Place::Board),
+                puppet("cloud", Place::Remote),
+            ],
             backbone: None,
             route: Arc::new(Rule),
             journal: part.clone(),
@@ -121,11 +125,8 @@ impl Bench {
             ultra_min_parameters: 1,
         })
         .unwrap();
-        let limits = ApplianceLimits {
-            max_open_tasks: 3,
-        };
-        let appliance =
-            Appliance::new(
+        let limits = ApplianceLimits { max_open_tasks: 3 };
+        let appliance = Appliance::new(
             store.clone(),
             Arc::new(conductor),
             limits,
@@ -173,7 +174,13 @@ impl Bench {
             label,
             workers: workers.map(|names| names.iter().map(id).collect()),
         };
-        self.store.create_key(new).await.unwrap().1.expose().to_owned()
+        self.store
+            .create_key(new)
+            .await
+            .unwrap()
+            .1
+            .expose()
+            .to_owned()
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Body> {

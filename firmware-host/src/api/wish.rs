@@ -154,16 +154,28 @@ impl ChatRequest {
     fn refuse_what_is_not_there(&self) -> Result<(), ApiError> {
         let some = |list: &Option<Vec<Value>>| list.as_ref().is_some_and(|list| !list.is_empty());
         if some(&self.tools) || some(&self.functions) {
-            return Err(ApiError::unsupported("tools", "tools are not supported yet; leave them out"));
+            return Err(ApiError::unsupported(
+                "tools",
+                "tools are not supported yet; leave them out",
+            ));
         }
         if self.n.is_some_and(|n| n != 1) {
-            return Err(ApiError::unsupported("n", "one answer is given: n must be 1"));
+            return Err(ApiError::unsupported(
+                "n",
+                "one answer is given: n must be 1",
+            ));
         }
         if self.logprobs == Some(true) {
-            return Err(ApiError::unsupported("logprobs", "logprobs are not supported"));
+            return Err(ApiError::unsupported(
+                "logprobs",
+                "logprobs are not supported",
+            ));
         }
         if self.modalities.iter().flatten().any(|kind| kind != "text") {
-            return Err(ApiError::unsupported("modalities", "only text is supported"));
+            return Err(ApiError::unsupported(
+                "modalities",
+                "only text is supported",
+            ));
         }
         Ok(())
     }
@@ -186,7 +198,10 @@ impl TaskRequest {
             (Some(prompt), None) => vec![Message::new(Speaker::User, prompt)],
             (None, Some(list)) => messages(list)?,
             _ => {
-                return Err(ApiError::invalid("prompt", "give either prompt or messages"));
+                return Err(ApiError::invalid(
+                    "prompt",
+                    "give either prompt or messages",
+                ));
             }
         };
         Ok(Wish {
@@ -221,12 +236,18 @@ pub fn label_of(value: Option<&Value>) -> Result<Label, ApiError> {
 
 fn messages(list: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
     if list.is_empty() {
-        return Err(ApiError::invalid("messages", "messages is missing or empty"));
+        return Err(ApiError::invalid(
+            "messages",
+            "messages is missing or empty",
+        ));
     }
     if list.len() > MAX_MESSAGES {
         return Err(ApiError::invalid(
             "messages",
-            format!("{} messages are given, {MAX_MESSAGES} are allowed", list.len()),
+            format!(
+                "{} messages are given, {MAX_MESSAGES} are allowed",
+                list.len()
+            ),
         ));
     }
     list.into_iter()
@@ -239,14 +260,20 @@ impl ChatMessage {
     fn checked(self, index: usize) -> Result<Message, ApiError> {
         let key = |name: &str| format!("messages[{index}].{name}");
         if self.tool_calls.is_some_and(|calls| !calls.is_empty()) {
-            return Err(ApiError::unsupported(&key("tool_calls"), "tool calls are not supported yet"));
+            return Err(ApiError::unsupported(
+                &key("tool_calls"),
+                "tool calls are not supported yet",
+            ));
         }
         let role = match self.role.as_str() {
             "system" | "developer" => Speaker::System,
             "user" => Speaker::User,
             "assistant" => Speaker::Assistant,
             "tool" | "function" => {
-                return Err(ApiError::unsupported(&key("role"), "tool messages are not supported yet"));
+                return Err(ApiError::unsupported(
+                    &key("role"),
+                    "tool messages are not supported yet",
+                ));
             }
             other => {
                 return Err(ApiError::invalid(
@@ -273,7 +300,10 @@ fn text_of(content: Value, key: &str) -> Result<String, ApiError> {
             .map(|part| part_text(part, key))
             .collect::<Result<Vec<_>, _>>()
             .map(|texts| texts.concat()),
-        _ => Err(ApiError::invalid(key, "a content is a text or a list of text parts")),
+        _ => Err(ApiError::invalid(
+            key,
+            "a content is a text or a list of text parts",
+        )),
     }
 }
 
@@ -297,7 +327,10 @@ impl Knobs {
         let mut sampling = Sampling::default();
         if let Some(tokens) = self.max_completion_tokens.or(self.max_tokens) {
             if tokens == 0 {
-                return Err(ApiError::invalid("max_tokens", "max_tokens must be at least 1"));
+                return Err(ApiError::invalid(
+                    "max_tokens",
+                    "max_tokens must be at least 1",
+                ));
             }
             sampling.max_tokens = tokens;
         }
@@ -339,7 +372,10 @@ impl Knobs {
             Some("high" | "xhigh") => Ok(Effort::High),
             Some(other) => Err(ApiError::invalid(
                 "reasoning_effort",
-                format!("\"{}\" is no effort: use low, medium or high", shorten(other)),
+                format!(
+                    "\"{}\" is no effort: use low, medium or high",
+                    shorten(other)
+                ),
             )),
         }
     }
@@ -350,7 +386,10 @@ fn bounded(key: &str, value: f32, low: f32, high: f32) -> Result<f32, ApiError> 
         Ok(value)
     } else {
         let low = if low < 1e-6 { 0.0 } else { low };
-        Err(ApiError::invalid(key, format!("{key} = {value} is not from {low} to {high}")))
+        Err(ApiError::invalid(
+            key,
+            format!("{key} = {value} is not from {low} to {high}"),
+        ))
     }
 }
 
@@ -368,10 +407,16 @@ fn stops(value: Option<&Value>) -> Result<Vec<String>, ApiError> {
     if list.len() > MAX_STOPS {
         return Err(ApiError::invalid(
             "stop",
-            format!("{} stop texts are given, {MAX_STOPS} are allowed", list.len()),
+            format!(
+                "{} stop texts are given, {MAX_STOPS} are allowed",
+                list.len()
+            ),
         ));
     }
-    if list.iter().any(|text| text.is_empty() || text.len() > MAX_STOP) {
+    if list
+        .iter()
+        .any(|text| text.is_empty() || text.len() > MAX_STOP)
+    {
         return Err(ApiError::invalid(
             "stop",
             format!("a stop text has 1 to {MAX_STOP} bytes"),
@@ -386,98 +431,4 @@ fn shorten(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn chat(body: Value) -> Result<Wish, ApiError> {
-        serde_json::from_value::<ChatRequest>(body).unwrap().wish()
-    }
-
-    fn with(key: &str, value: Value) -> Value {
-        let mut body = json!({"model": "local", "messages": [{"role": "user", "content": "hi"}]});
-        body[key] = value;
-        body
-    }
-
-    #[test]
-    fn all_that_openai_clients_may_say_becomes_a_wish() {
-        let wish = chat(json!({
-            "model": "shoal-mini", "stream": true, "stream_options": {"include_usage": true},
-            "messages": [
-                {"role": "developer", "content": "be brief"},
-                {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-                {"role": "assistant", "content": null},
-            ],
-            "max_tokens": 9, "max_completion_tokens": 7, "temperature": 0.5, "top_p": 0.9, "seed": -1,
-            "stop": ["x", "y"], "response_format": {"type": "json_object"}, "reasoning_effort": "xhigh",
-            "metadata": {"label": "internal"}, "user": "u", "frequency_penalty": 1, "store": false,
-        }))
-        .unwrap();
-        assert_eq!(wish.target, Target::Mini);
-        assert_eq!(wish.stream, Some(Streamed { usage: true }));
-        assert_eq!(
-            wish.messages,
-            [
-                Message::new(Speaker::System, "be brief"),
-                Message::new(Speaker::User, "ab"),
-                Message::new(Speaker::Assistant, ""),
-            ]
-        );
-        assert_eq!(wish.sampling.max_tokens, 7);
-        assert_eq!(wish.sampling.seed, Some(u32::MAX));
-        assert_eq!(wish.sampling.stop, ["x", "y"]);
-        assert_eq!((wish.format, wish.effort), (Format::Json, Effort::High));
-        assert_eq!(wish.label, Label::Internal);
-    }
-
-    #[test]
-    fn what_cannot_be_done_is_refused_by_name() {
-        let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}]);
-        let errors: Vec<String> = [
-            with("tools", json!([{}])),
-            with("n", json!(2)),
-            with("messages", json!([])),
-            with("messages", image),
-            with("messages", json!([{"role": "robot", "content": "x"}])),
-            with("messages", json!([{"role": "tool", "content": "x"}])),
-            with("temperature", json!(3)),
-            with("top_p", json!(0)),
-            with("max_tokens", json!(0)),
-            with("stop", json!(["1", "2", "3", "4", "5"])),
-            with("stop", json!("")),
-            with("reasoning_effort", json!("extreme")),
-            with("response_format", json!({"type": "json_schema", "json_schema": {"name": "n"}})),
-            with("metadata", json!({"label": "secret"})),
-            with("model", json!("no such/model")),
-            with("model", Value::Null),
-        ]
-        .into_iter()
-        .map(|body| {
-            let detail = chat(body).unwrap_err().body().error;
-            format!(
-                "{} [{}] {}",
-                detail.code.unwrap_or_default(),
-                detail.param.unwrap_or_default(),
-                detail.message
-            )
-        })
-        .collect();
-        insta::assert_snapshot!(errors.join("\n"));
-    }
-
-    #[test]
-    fn a_task_has_a_prompt_or_messages_and_no_unknown_key() {
-        let task = |body: Value| serde_json::from_value::<TaskRequest>(body);
-        let wish = task(json!({"id": "t1", "prompt": "hi", "label": "restricted"}))
-            .unwrap()
-            .wish()
-            .unwrap();
-        assert_eq!(wish.messages, [Message::new(Speaker::User, "hi")]);
-        assert_eq!((wish.target, wish.label), (Target::Mini, Label::Restricted));
-        assert!(task(json!({"prompt": "a", "promt": "b"})).is_err());
-        assert!(task(json!({"prompt": "a", "messages": []})).unwrap().wish().is_err());
-        assert!(task(json!({})).unwrap().wish().is_err());
-    }
-}
+mod tests;

@@ -44,7 +44,12 @@ impl Fake {
     }
 
     /// An appliance on `store` whose only worker this is.
-    pub(crate) fn appliance(self: &Arc<Self>, store: &Store, limits: ApplianceLimits, slots: usize) -> Appliance {
+    pub(crate) fn appliance(
+        self: &Arc<Self>,
+        store: &Store,
+        limits: ApplianceLimits,
+        slots: usize,
+    ) -> Appliance {
         let conductor = Conductor::try_new(Parts {
             policy: Arc::new(
                 Policy::parse("[sources]\nmqtt = \"internal\"\n", Path::new(".")).unwrap(),

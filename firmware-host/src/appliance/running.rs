@@ -97,9 +97,9 @@ impl Appliance {
             .run(&run.task, &run.history, run.text, run.cancel);
         tokio::select! {
             ended = AssertUnwindSafe(work).catch_unwind() => Some(ended.unwrap_or_else(|panic| {
-                let reason = format!("a fault in the program: {}", words(panic.as_ref()));
+                let reason = words(panic.as_ref());
                 tracing::error!(task = %run.task.id, %reason, "task ended by a fault");
-                Err(Failure::EveryoneFailed { reason })
+                Err(Failure::Fault { reason })
             })),
             () = self.inner.stop.cancelled() => None,
         }

@@ -7,9 +7,7 @@ use tempfile::TempDir;
 use super::{fake::Fake, *};
 use crate::store::tests::task;
 
-const LIMITS: ApplianceLimits = ApplianceLimits {
-    max_open_tasks: 3,
-};
+const LIMITS: ApplianceLimits = ApplianceLimits { max_open_tasks: 3 };
 const DEADLINE: Duration = Duration::from_secs(30);
 
 async fn within<T>(work: impl Future<Output = T>) -> T {

@@ -161,7 +161,9 @@ mod tests {
             decided_at: None,
         };
         let denied = ApprovalRecord {
-            decision: Some(Decision::Denied { by: "cli:ada".into() }),
+            decision: Some(Decision::Denied {
+                by: "cli:ada".into(),
+            }),
             decided_at: Some(Moment(5)),
             ..record.clone()
         };

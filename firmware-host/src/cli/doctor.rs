@@ -99,7 +99,10 @@ async fn checks(places: &Places) -> Vec<Check> {
                 true => ok("config", places.config.display()),
                 false => warn(
                     "config",
-                    format!("there is no {} yet; `shoal serve` writes it", places.config.display()),
+                    format!(
+                        "there is no {} yet; `shoal serve` writes it",
+                        places.config.display()
+                    ),
                 ),
             });
             config
@@ -130,12 +133,18 @@ fn folder(places: &Places) -> Check {
     match std::fs::metadata(data) {
         Err(_) => warn(
             "data",
-            format!("there is no folder {} yet; `shoal serve` makes it", data.display()),
+            format!(
+                "there is no folder {} yet; `shoal serve` makes it",
+                data.display()
+            ),
         ),
         Ok(found) if !found.is_dir() => fail("data", format!("{} is no folder", data.display())),
         Ok(found) if found.permissions().mode() & 0o007 != 0 => warn(
             "data",
-            format!("others on this machine may read {0}; run: chmod 700 {0}", data.display()),
+            format!(
+                "others on this machine may read {0}; run: chmod 700 {0}",
+                data.display()
+            ),
         ),
         Ok(_) => ok("data", data.display()),
     }
@@ -152,7 +161,10 @@ fn policies(config: &Config, policy: &Policy) -> Vec<Check> {
 async fn store(config: &Config) -> Check {
     let path = config.data.join(FILE);
     if !path.exists() {
-        return warn("store", format!("there is no {} yet; `shoal serve` makes it", path.display()));
+        return warn(
+            "store",
+            format!("there is no {} yet; `shoal serve` makes it", path.display()),
+        );
     }
     let store = match Store::open(&config.data).await {
         Ok(store) => store,
@@ -194,7 +206,10 @@ async fn ports(config: &Config) -> Vec<Check> {
         && let Ok(Some(client)) = Client::find(&config.data)
         && client.is_alive().await
     {
-        return vec![ok("ports", format!("`shoal serve` answers on {}", found.address))];
+        return vec![ok(
+            "ports",
+            format!("`shoal serve` answers on {}", found.address),
+        )];
     }
     let mut checks = vec![port("http.listen", config.http).await];
     if let Some(https) = config.https {
@@ -208,7 +223,9 @@ async fn port(key: &str, address: SocketAddr) -> Check {
         Ok(_) => ok("ports", format!("{address} is free")),
         Err(error) => fail(
             "ports",
-            format!("{address} cannot be used: {error}; stop the program that has it, or change {key}"),
+            format!(
+                "{address} cannot be used: {error}; stop the program that has it, or change {key}"
+            ),
         ),
     }
 }
@@ -254,7 +271,10 @@ async fn worker(entry: &WorkerEntry) -> Check {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match connect(host, url.port_or_known_default().unwrap_or(443)).await {
         Ok(()) => ok(&name, format!("{} can be reached", entry.base_url)),
-        Err(error) => warn(&name, format!("{} cannot be reached: {error}", entry.base_url)),
+        Err(error) => warn(
+            &name,
+            format!("{} cannot be reached: {error}", entry.base_url),
+        ),
     }
 }
 
@@ -267,11 +287,18 @@ async fn connect(host: &str, port: u16) -> Result<(), String> {
 }
 
 fn shown(checks: &[Check]) -> String {
-    let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+    let width = checks
+        .iter()
+        .map(|check| check.name.len())
+        .max()
+        .unwrap_or(0);
     let mut shown = String::new();
     for check in checks {
         let margin = 6 + width + 2;
-        for (index, line) in text::wrap(&check.said, text::WIDTH - margin).iter().enumerate() {
+        for (index, line) in text::wrap(&check.said, text::WIDTH - margin)
+            .iter()
+            .enumerate()
+        {
             let head = if index == 0 {
                 format!("{:<4}  {:<width$}  ", check.finding.as_str(), check.name)
             } else {
@@ -291,7 +318,10 @@ mod tests {
     fn checks_line_up_and_long_ones_are_wrapped() {
         let checks = [
             ok("data", "/var/lib/shoal"),
-            warn("worker cloud", "https://api.example.com/v1 cannot be reached: ".to_owned() + &"no ".repeat(40)),
+            warn(
+                "worker cloud",
+                "https://api.example.com/v1 cannot be reached: ".to_owned() + &"no ".repeat(40),
+            ),
             fail("model", "there is no model file m.gguf"),
         ];
         insta::assert_snapshot!(shown(&checks));
@@ -301,7 +331,8 @@ mod tests {
     async fn a_missing_model_and_a_broken_policy_fail_and_the_rest_is_still_checked() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let config = "[http]\nlisten = \"127.0.0.1:0\"\n[https]\nenabled = false\n[mqtt]\nenabled = false\n";
+        let config =
+            "[http]\nlisten = \"127.0.0.1:0\"\n[https]\nenabled = false\n[mqtt]\nenabled = false\n";
         std::fs::write(folder.path().join("shoal.toml"), config).unwrap();
         std::fs::write(folder.path().join("policy.toml"), "[escalaton]\n").unwrap();
         let places = Places {
@@ -323,6 +354,9 @@ mod tests {
             ("ports", Finding::Ok),
             ("TLS", Finding::Ok),
         ];
-        assert_eq!(found, expected.map(|(name, finding)| (name.to_owned(), finding)));
+        assert_eq!(
+            found,
+            expected.map(|(name, finding)| (name.to_owned(), finding))
+        );
     }
 }

@@ -87,7 +87,11 @@ fn list(config: &Config, as_json: bool, out: &mut dyn Write) -> Result<Exit, Fau
         super::json(out, &json!({"here": here, "known": known}))?;
         return Ok(Exit::Done);
     }
-    let mut rows = vec![["", "SIZE", "WEIGHTS", "STORED", "FILE"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["", "SIZE", "WEIGHTS", "STORED", "FILE"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for file in &found {
         let mark = if file.path == *used { "*" } else { "" };
         let (weights, stored) = match &file.header {
@@ -162,8 +166,7 @@ pub fn verify(model: &Model) -> Result<String, Fault> {
             header.parameters
         ));
     };
-    catalogue::verify(path, &expected)
-        .map_err(|error| Fault::new(Exit::CorruptModel, error))?;
+    catalogue::verify(path, &expected).map_err(|error| Fault::new(Exit::CorruptModel, error))?;
     Ok(format!(
         "{} is whole: {} bytes, SHA-256 {}",
         path.display(),

@@ -14,7 +14,7 @@ use shoal_conductor::{
     task::{Effort, Target, Task},
 };
 
-use super::{config, input};
+use super::{config, input, text};
 use crate::{
     client::Client,
     config::Places,
@@ -22,6 +22,9 @@ use crate::{
     nowhere::Nowhere,
     pool::Pool,
 };
+
+/// Where the second column of a plan begins.
+const MARGIN: usize = 10;
 
 /// What is to be planned.
 #[derive(Debug, Args)]
@@ -77,7 +80,8 @@ async fn served(client: &Client, options: &Options, out: &mut dyn Write) -> Resu
         let plan: Value = client.post("/api/plan", &body).await?;
         super::json(out, &plan)?;
     } else {
-        write!(out, "{}", client.post_text("/api/plan", &body).await?)?;
+        let plan = client.post_text("/api/plan", &body).await?;
+        write!(out, "{}", text::hang(&plan, MARGIN))?;
     }
     Ok(Exit::Done)
 }
@@ -117,7 +121,7 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
     if options.json {
         super::json(out, &plan)?;
     } else {
-        write!(out, "{plan}")?;
+        write!(out, "{}", text::hang(&plan.to_string(), MARGIN))?;
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,8 @@
 //! `shoal serve`: everything in the order it must happen, and back again at the end.
 
-use std::{io::Write, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration};
+use std::{
+    io::Write, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration,
+};
 
 use shoal_boards::{Report, Roots};
 use shoal_conductor::{
@@ -52,7 +54,11 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
     let mut welcome = Welcome {
         admin: first_key(&store).await?,
         degraded: pool.degraded.clone(),
-        model: pool.model.as_ref().map(Clone::clone).map_err(ToString::to_string),
+        model: pool
+            .model
+            .as_ref()
+            .map(Clone::clone)
+            .map_err(ToString::to_string),
         ..greeting(places, &config, &board, addresses)
     };
     let source = policy.sources.api;
@@ -106,7 +112,10 @@ fn greeting(places: &Places, config: &Config, board: &Report, addresses: Address
         root: format!("{}{}/{}", Root::PREFIX, config.site, config.appliance),
         model: Err(String::new()),
         board: board.board.profile.title.clone(),
-        threads: config.model.threads.unwrap_or(board.decision.threads.into()),
+        threads: config
+            .model
+            .threads
+            .unwrap_or(board.decision.threads.into()),
         degraded: Vec::new(),
         resumed: 0,
     }
@@ -235,7 +244,13 @@ fn appliance(
     let limits = ApplianceLimits {
         max_open_tasks: config.limits.max_open_tasks,
     };
-    Ok(Appliance::new(store.clone(), Arc::new(conductor), limits, slots, progress))
+    Ok(Appliance::new(
+        store.clone(),
+        Arc::new(conductor),
+        limits,
+        slots,
+        progress,
+    ))
 }
 
 /// The admin key of a store that has never had one.

@@ -43,6 +43,21 @@ pub fn indent(text: &str, margin: &str) -> String {
         .collect()
 }
 
+/// Breaks lines that are too wide; what is broken off goes on after `indent` spaces.
+pub fn hang(text: &str, indent: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let first = wrap_line(line, WIDTH).swap_remove(0);
+        let rest = line[first.len()..].trim_start();
+        out.push_str(&first);
+        out.push('\n');
+        if !rest.is_empty() {
+            out.push_str(&self::indent(rest, &" ".repeat(indent)));
+        }
+    }
+    out
+}
+
 /// Columns as wide as they need to be, two spaces between them.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -80,6 +95,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_broken_off_hangs_below() {
+        let line = format!("  why     {} end", "word ".repeat(20).trim_end());
+        let hung = hang(&format!("{line}\nshort\n"), 10);
+        assert_eq!(hung.lines().count(), 3);
+        assert!(
+            hung.lines().all(|line| line.chars().count() <= WIDTH),
+            "{hung}"
+        );
+        assert!(
+            hung.lines().nth(1).unwrap().starts_with("          word"),
+            "{hung}"
+        );
+    }
+
+    #[test]
     fn lines_break_at_spaces_and_long_words_where_they_must() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
@@ -89,7 +119,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".into(), "bb".into()], vec!["ccc".into(), "d".into()]];
+        let rows = [
+            vec!["a".into(), "bb".into()],
+            vec!["ccc".into(), "d".into()],
+        ];
         assert_eq!(table(&rows), "a    bb\nccc  d\n");
     }
 

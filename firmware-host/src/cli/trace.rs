@@ -46,7 +46,11 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
         }
         return Ok(Exit::Done);
     };
-    let unknown = || Fault::failed(format!("there is no task \"{id}\"; `shoal trace` lists the last ones"));
+    let unknown = || {
+        Fault::failed(format!(
+            "there is no task \"{id}\"; `shoal trace` lists the last ones"
+        ))
+    };
     let task = TaskId::try_new(id.as_str()).map_err(|_| unknown())?;
     let record = store.task(&task).await?.ok_or_else(unknown)?;
     let view = TraceView::new(record, store.trace(&task).await?);
@@ -101,7 +105,10 @@ pub fn render(view: &TraceView) -> String {
 fn head(view: &TraceView) -> String {
     let task = &view.task;
     let effort = serde_json::to_value(task.effort).ok();
-    let effort = effort.as_ref().and_then(|effort| effort.as_str()).unwrap_or_default();
+    let effort = effort
+        .as_ref()
+        .and_then(|effort| effort.as_str())
+        .unwrap_or_default();
     let mut rows = vec![
         ("model", format!("{}, effort {effort}", task.model)),
         ("from", task.from.clone()),
@@ -114,7 +121,10 @@ fn head(view: &TraceView) -> String {
     }
     if let Some(answer) = &task.answer {
         rows.push(("tokens", format!("{} for the answer", tokens(answer.usage))));
-        rows.push(("", format!("{} for everything else", tokens(answer.orchestration))));
+        rows.push((
+            "",
+            format!("{} for everything else", tokens(answer.orchestration)),
+        ));
         rows.push(("cost", answer.cost.to_string()));
     }
     rows.push(("left", left(view)));

@@ -59,7 +59,11 @@ impl fmt::Display for Welcome {
             false => field(f, "on the network", &self.https.join("\n"))?,
         }
         if let Some(certificate) = &self.certificate {
-            field(f, "certificate", &format!("has this SHA-256:\n{}", certificate.halves()))?;
+            field(
+                f,
+                "certificate",
+                &format!("has this SHA-256:\n{}", certificate.halves()),
+            )?;
         }
         match &self.admin {
             Some(key) => {
@@ -68,11 +72,18 @@ impl fmt::Display for Welcome {
             }
             None => {
                 let option = self.option();
-                field(f, "admin key", "was shown at the first start; for another one:")?;
+                field(
+                    f,
+                    "admin key",
+                    "was shown at the first start; for another one:",
+                )?;
                 field(
                     f,
                     "",
-                    &format!("{} keys create --name NAME --scope admin{option}", self.program),
+                    &format!(
+                        "{} keys create --name NAME --scope admin{option}",
+                        self.program
+                    ),
                 )?;
             }
         }
@@ -81,7 +92,11 @@ impl fmt::Display for Welcome {
             Ok(info) => field(f, "model", &model(info))?,
             Err(reason) => field(f, "model", &format!("none: {reason}"))?,
         }
-        field(f, "board", &format!("{}, {} threads", self.board, self.threads))?;
+        field(
+            f,
+            "board",
+            &format!("{}, {} threads", self.board, self.threads),
+        )?;
         field(f, "data", &self.data.display().to_string())?;
         if self.resumed > 0 {
             field(f, "unfinished", &format!("{} tasks go on", self.resumed))?;
@@ -117,7 +132,10 @@ impl Welcome {
         let (program, option) = (&self.program, self.option());
         let key = quoted(&self.data.join("run/cli.key").display().to_string());
         writeln!(f, "\nTry, on this board:\n")?;
-        writeln!(f, "  {program} ask \"Name three causes of a noisy pump.\" --trace{option}\n")?;
+        writeln!(
+            f,
+            "  {program} ask \"Name three causes of a noisy pump.\" --trace{option}\n"
+        )?;
         writeln!(f, "  curl -N http://{}/v1/chat/completions \\", self.http)?;
         writeln!(f, "    -H \"Authorization: Bearer $(cat {key})\" \\")?;
         writeln!(f, "    -H 'Content-Type: application/json' \\")?;
@@ -126,7 +144,10 @@ impl Welcome {
             "    -d '{{\"model\":\"local\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Say hello.\"}}]}}'\n"
         )?;
         let Some(mqtt) = &self.mqtt else {
-            writeln!(f, "  {program} plan \"Write to ada@example.com about pump 4.\"{option}")?;
+            writeln!(
+                f,
+                "  {program} plan \"Write to ada@example.com about pump 4.\"{option}"
+            )?;
             return writeln!(f);
         };
         let at = broker_arguments(mqtt);
@@ -146,7 +167,10 @@ fn broker_arguments(mqtt: &Mqtt) -> String {
         at.push_str(&format!(" -u {} -P PASSWORD", quoted(user)));
     }
     if let Some(file) = &mqtt.ca_file {
-        at.push_str(&format!(" --cafile {}", quoted(&file.display().to_string())));
+        at.push_str(&format!(
+            " --cafile {}",
+            quoted(&file.display().to_string())
+        ));
     }
     at
 }
@@ -181,7 +205,10 @@ mod tests {
             data_option: None,
             data: "/var/lib/shoal".into(),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            https: vec!["https://192.0.2.7:8443".into(), "https://line3.local:8443".into()],
+            https: vec![
+                "https://192.0.2.7:8443".into(),
+                "https://line3.local:8443".into(),
+            ],
             certificate: Some(Certificate {
                 fingerprint: vec!["AB"; 32].join(":"),
                 not_after: 0,
@@ -217,7 +244,12 @@ mod tests {
     #[test]
     fn the_first_start_shows_the_key_and_three_commands() {
         let shown = welcome().to_string();
-        assert!(shown.lines().all(|line| line.chars().count() <= text::WIDTH), "{shown}");
+        assert!(
+            shown
+                .lines()
+                .all(|line| line.chars().count() <= text::WIDTH),
+            "{shown}"
+        );
         insta::assert_snapshot!(shown);
     }
 
@@ -231,7 +263,9 @@ mod tests {
             admin: None,
             mqtt: None,
             model: Err("there is no model file models/m.gguf".into()),
-            degraded: vec!["there is no local model, so what may not leave the board cannot be done".into()],
+            degraded: vec![
+                "there is no local model, so what may not leave the board cannot be done".into(),
+            ],
             resumed: 2,
             ..welcome()
         };

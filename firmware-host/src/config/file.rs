@@ -1,5 +1,7 @@
 //! The form of `shoal.toml`.
 
+mod worker;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -7,13 +9,12 @@ use std::{
 };
 
 use serde::Deserialize;
-use shoal_conductor::{id::WorkerId, worker::Place};
+use shoal_conductor::id::WorkerId;
 
-use super::{ApiLimits, Config, KeySource, Limits, Model, Mqtt, RESERVED, WorkerEntry};
+use self::worker::{WorkerTable, workers};
+use super::{ApiLimits, Config, Limits, Model, Mqtt};
 use crate::secret::Secret;
 
-/// The most workers of one appliance.
-const MAX_WORKERS: usize = 32;
 /// The model that `cargo xtask` fetches.
 const DEFAULT_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
@@ -180,34 +181,6 @@ impl Default for LimitTable {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WorkerTable {
-    id: WorkerId,
-    kind: WorkerKind,
-    base_url: String,
-    model: String,
-    key_file: Option<PathBuf>,
-    key_env: Option<String>,
-    ca_file: Option<PathBuf>,
-    #[serde(default = "remote")]
-    place: Place,
-    #[serde(default)]
-    insecure_http: bool,
-    max_concurrent: Option<usize>,
-}
-
-const fn remote() -> Place {
-    Place::Remote
-}
-
-/// The APIs that we speak.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum WorkerKind {
-    Openai,
-}
-
 /// A value that makes no sense.
 #[derive(Debug)]
 pub struct BadValue {
@@ -239,7 +212,10 @@ impl File {
         }
         let https = self.https.enabled.then_some(self.https.listen);
         if https.is_some_and(|https| https.port() == self.http.listen.port() && https.port() != 0) {
-            return Err(bad("https.listen", "it has the port of http.listen: choose another"));
+            return Err(bad(
+                "https.listen",
+                "it has the port of http.listen: choose another",
+            ));
         }
         Ok(Config {
             site: topic("appliance.site", self.appliance.site)?,
@@ -266,7 +242,10 @@ impl File {
 fn topic(key: &str, name: String) -> Result<String, BadValue> {
     match WorkerId::try_new(name.as_str()) {
         Ok(_) => Ok(name),
-        Err(error) => Err(bad(key, format!("\"{name}\" cannot stand in an MQTT topic: {error}"))),
+        Err(error) => Err(bad(
+            key,
+            format!("\"{name}\" cannot stand in an MQTT topic: {error}"),
+        )),
     }
 }
 
@@ -323,7 +302,10 @@ impl MqttTable {
         let (tls, host, port) = broker(&self.url).map_err(|reason| bad("mqtt.url", reason))?;
         let password = self.password(data)?;
         if password.is_some() && self.user.is_none() {
-            return Err(bad("mqtt.user", "there is a password and no user: add user = \"...\""));
+            return Err(bad(
+                "mqtt.user",
+                "there is a password and no user: add user = \"...\"",
+            ));
         }
         Ok(Mqtt {
             host,
@@ -345,7 +327,10 @@ impl MqttTable {
             (Some(file), None) => {
                 let path = Config::resolve(data, file.clone());
                 Secret::from_file(&path).map(Some).map_err(|error| {
-                    bad("mqtt.password_file", format!("cannot read {}: {error}", path.display()))
+                    bad(
+                        "mqtt.password_file",
+                        format!("cannot read {}: {error}", path.display()),
+                    )
                 })
             }
             (None, Some(variable)) => match std::env::var(variable) {
@@ -390,89 +375,5 @@ impl LimitTable {
             max_running: within("limits.max_running", self.max_running, 1, 1024)?,
             outbox: within("limits.max_outbox", self.max_outbox, 1, 10_000_000)?,
         })
-    }
-}
-
-fn workers(tables: Vec<WorkerTable>, data: &Path) -> Result<Vec<WorkerEntry>, BadValue> {
-    if tables.len() > MAX_WORKERS {
-        return Err(bad(
-            "workers",
-            format!("{} workers are given, {MAX_WORKERS} are allowed", tables.len()),
-        ));
-    }
-    let mut entries: Vec<WorkerEntry> = Vec::with_capacity(tables.len());
-    for (index, table) in tables.into_iter().enumerate() {
-        let key = |name: &str| format!("workers[{index}].{name}");
-        if RESERVED.contains(&table.id.as_str()) {
-            return Err(bad(key("id"), format!("\"{}\" is a name of the appliance's own", table.id)));
-        }
-        if entries.iter().any(|other| other.id == table.id) {
-            return Err(bad(key("id"), format!("\"{}\" is there twice", table.id)));
-        }
-        entries.push(table.resolve(&key, data)?);
-    }
-    Ok(entries)
-}
-
-impl WorkerTable {
-    fn resolve(self, key: &dyn Fn(&str) -> String, data: &Path) -> Result<WorkerEntry, BadValue> {
-        let WorkerKind::Openai = self.kind;
-        let url = reqwest::Url::parse(&self.base_url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let Some(url) = url else {
-            return Err(bad(
-                key("base_url"),
-                format!("\"{}\" is not of the form https://HOST/v1", self.base_url),
-            ));
-        };
-        if self.place == Place::Board && !is_loopback(&url) {
-            return Err(bad(
-                key("place"),
-                "a worker on the board listens on loopback: use 127.0.0.1, or place = \"remote\"",
-            ));
-        }
-        if url.scheme() == "http" && !is_loopback(&url) && !self.insecure_http {
-            return Err(bad(
-                key("base_url"),
-                "plain HTTP to another machine can be read on the way: use https, or set insecure_http = true",
-            ));
-        }
-        if let Some(calls) = self.max_concurrent {
-            within(&key("max_concurrent"), calls, 1, 1024)?;
-        }
-        if self.model.is_empty() {
-            return Err(bad(key("model"), "it is empty: give the model's name there"));
-        }
-        let source = match (self.key_file, self.key_env) {
-            (None, None) => KeySource::None,
-            (Some(file), None) => KeySource::File(Config::resolve(data, file)),
-            (None, Some(variable)) => KeySource::Env(variable),
-            (Some(_), Some(_)) => {
-                return Err(bad(key("key_env"), "give key_file or key_env, not both"));
-            }
-        };
-        Ok(WorkerEntry {
-            id: self.id,
-            base_url: self.base_url,
-            model: self.model,
-            key: source,
-            place: self.place,
-            ca_file: self.ca_file.map(|file| Config::resolve(data, file)),
-            insecure_http: self.insecure_http,
-            max_concurrent: self.max_concurrent,
-        })
-    }
-}
-
-fn is_loopback(url: &reqwest::Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
     }
 }

@@ -5,16 +5,28 @@ use super::*;
 #[tokio::test]
 async fn without_a_valid_key_there_is_nothing() {
     let bench = Bench::new().await;
-    let none = Request::builder().uri("/v1/models").body(Body::empty()).unwrap();
+    let none = Request::builder()
+        .uri("/v1/models")
+        .body(Body::empty())
+        .unwrap();
     let none = Answer::of(bench.send(none).await).await;
-    assert_eq!((none.status.as_u16(), none.code().as_str()), (401, "invalid_api_key"));
+    assert_eq!(
+        (none.status.as_u16(), none.code().as_str()),
+        (401, "invalid_api_key")
+    );
     let wrong = bench.get("sk-shoal-wrong", "/v1/models").await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     let key = bench.key("a", &[Scope::Chat]).await;
     assert_eq!(bench.get(&key, "/v1/models").await.status, StatusCode::OK);
     assert!(bench.store.revoke_key("a").await.unwrap());
-    assert_eq!(bench.get(&key, "/v1/models").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(bench.get("sk-cli-test", "/v1/models").await.status, StatusCode::OK);
+    assert_eq!(
+        bench.get(&key, "/v1/models").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        bench.get("sk-cli-test", "/v1/models").await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -40,9 +52,15 @@ async fn health_needs_no_key_and_tells_nothing_private() {
 async fn an_unknown_path_and_a_wrong_method_are_json_errors() {
     let bench = Bench::new().await;
     let missing = bench.get("", "/v1/nothing").await;
-    assert_eq!((missing.status.as_u16(), missing.code().as_str()), (404, "not_found"));
+    assert_eq!(
+        (missing.status.as_u16(), missing.code().as_str()),
+        (404, "not_found")
+    );
     let method = bench.get("", "/v1/chat/completions").await;
-    assert_eq!((method.status.as_u16(), method.code().as_str()), (405, "method_not_allowed"));
+    assert_eq!(
+        (method.status.as_u16(), method.code().as_str()),
+        (405, "method_not_allowed")
+    );
     assert_eq!(method.header("x-request-id").len(), 32);
 }
 
@@ -51,14 +69,22 @@ async fn a_scope_that_is_missing_is_named() {
     let bench = Bench::new().await;
     let chat = bench.key("chat", &[Scope::Chat]).await;
     let read = bench.key("read", &[Scope::Read]).await;
-    for (key, path) in [(&chat, "/api/approvals"), (&chat, "/api/board"), (&read, "/v1/models")] {
+    for (key, path) in [
+        (&chat, "/api/approvals"),
+        (&chat, "/api/board"),
+        (&read, "/v1/models"),
+    ] {
         let answer = bench.get(key, path).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
         assert_eq!(answer.code(), "insufficient_permissions");
     }
     let admin = bench.key("admin", &[Scope::Admin]).await;
     for path in ["/api/approvals", "/api/board", "/v1/models", "/api/tasks"] {
-        assert_eq!(bench.get(&admin, path).await.status, StatusCode::OK, "{path}");
+        assert_eq!(
+            bench.get(&admin, path).await.status,
+            StatusCode::OK,
+            "{path}"
+        );
     }
 }
 
@@ -72,11 +98,22 @@ async fn a_key_sees_its_own_tasks_alone() {
     let task = json!({"id": "mine", "prompt": "hi", "model": "local"});
     let made = bench.post(&a, "/api/tasks?wait=20", &task).await;
     assert_eq!(made.status, StatusCode::OK, "{}", made.text);
-    for path in ["/api/tasks/mine", "/api/traces/mine", "/api/tasks/mine/events"] {
+    for path in [
+        "/api/tasks/mine",
+        "/api/traces/mine",
+        "/api/tasks/mine/events",
+    ] {
         assert_eq!(bench.get(&a, path).await.status, StatusCode::OK, "{path}");
-        assert_eq!(bench.get(&b, path).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(
+            bench.get(&b, path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
-    assert_eq!(bench.get(&b, "/api/tasks").await.json(), json!({"tasks": []}));
+    assert_eq!(
+        bench.get(&b, "/api/tasks").await.json(),
+        json!({"tasks": []})
+    );
     let reader = bench.key("r", &[Scope::Read]).await;
     let all = bench.get(&reader, "/api/tasks").await.json();
     assert_eq!(all["tasks"][0]["id"], "mine");
@@ -96,7 +133,13 @@ async fn a_key_names_the_models_that_it_may_use() {
         .map(|model| model["id"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["shoal-mini", "shoal-ultra", "local"]);
-    assert_eq!(bench.get(&key, "/v1/models/local").await.json()["id"], "local");
+    assert_eq!(
+        bench.get(&key, "/v1/models/local").await.json()["id"],
+        "local"
+    );
     let other = bench.get(&key, "/v1/models/cloud").await;
-    assert_eq!((other.status.as_u16(), other.code().as_str()), (404, "model_not_found"));
+    assert_eq!(
+        (other.status.as_u16(), other.code().as_str()),
+        (404, "model_not_found")
+    );
 }

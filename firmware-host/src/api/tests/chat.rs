@@ -44,7 +44,10 @@ async fn an_answer_has_the_form_that_clients_expect() {
         usage["prompt_tokens_details"],
         json!({"cached_tokens": 3, "orchestration_input_tokens": 0})
     );
-    assert_eq!(usage["completion_tokens_details"]["orchestration_output_tokens"], 0);
+    assert_eq!(
+        usage["completion_tokens_details"]["orchestration_output_tokens"],
+        0
+    );
     let trace = bench.get(&key, &format!("/api/traces/{id}")).await.json();
     assert_eq!(trace["task"]["state"], "done");
     assert_eq!(trace["entries"][0]["event"]["event"], "labelled");
@@ -59,7 +62,10 @@ async fn a_streamed_answer_begins_with_its_role_and_ends_with_usage() {
     assert_eq!(answer.header("content-type"), "text/event-stream");
     let mut events = events(&answer);
     assert_eq!(events.pop(), Some("[DONE]"));
-    let chunks: Vec<Value> = events.iter().map(|e| serde_json::from_str(e).unwrap()).collect();
+    let chunks: Vec<Value> = events
+        .iter()
+        .map(|e| serde_json::from_str(e).unwrap())
+        .collect();
     assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
     let text: String = chunks
         .iter()
@@ -69,7 +75,10 @@ async fn a_streamed_answer_begins_with_its_role_and_ends_with_usage() {
     let last = &chunks[chunks.len() - 1];
     assert_eq!(last["choices"], json!([]));
     assert_eq!(last["usage"]["total_tokens"], 14);
-    assert_eq!(chunks[chunks.len() - 2]["choices"][0]["finish_reason"], "stop");
+    assert_eq!(
+        chunks[chunks.len() - 2]["choices"][0]["finish_reason"],
+        "stop"
+    );
 }
 
 #[tokio::test]
@@ -81,14 +90,21 @@ async fn errors_have_the_status_and_code_that_clients_turn_into_types() {
     let cases = [
         (body("gpt-none", "hi"), 404, "model_not_found"),
         (body("local", "too long"), 400, "context_length_exceeded"),
-        (streamed("local", "too long"), 400, "context_length_exceeded"),
+        (
+            streamed("local", "too long"),
+            400,
+            "context_length_exceeded",
+        ),
         (body("local", "break"), 502, "workers_failed"),
         (tools, 400, "unsupported_parameter"),
         (body("local", &"x".repeat(5000)), 413, "request_too_large"),
     ];
     for (body, status, code) in cases {
         let answer = bench.post(&key, CHAT, &body).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code));
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (status, code)
+        );
         assert_eq!(answer.header("x-should-retry"), "false");
     }
     let broken = asking("POST", &key, CHAT).body(Body::from("{")).unwrap();
@@ -103,16 +119,27 @@ async fn the_same_id_is_one_task_and_another_text_a_conflict() {
     for name in ["idempotency-key", "x-shoal-task"] {
         let headers = [(name, name)];
         for _ in 0..2 {
-            let answer = bench.post_with(&key, CHAT, &body("local", "hi"), &headers).await;
+            let answer = bench
+                .post_with(&key, CHAT, &body("local", "hi"), &headers)
+                .await;
             assert_eq!(answer.json()["id"], format!("chatcmpl-{name}"));
         }
-        let calls = bench.store.trace(&TaskId::try_new(name).unwrap()).await.unwrap();
+        let calls = bench
+            .store
+            .trace(&TaskId::try_new(name).unwrap())
+            .await
+            .unwrap();
         let called = calls
             .iter()
             .filter(|entry| matches!(entry.event, shoal_conductor::trace::Event::Called { .. }));
         assert_eq!(called.count(), 1);
-        let other = bench.post_with(&key, CHAT, &body("local", "ho"), &headers).await;
-        assert_eq!((other.status.as_u16(), other.code().as_str()), (409, "id_conflict"));
+        let other = bench
+            .post_with(&key, CHAT, &body("local", "ho"), &headers)
+            .await;
+        assert_eq!(
+            (other.status.as_u16(), other.code().as_str()),
+            (409, "id_conflict")
+        );
     }
     let bad = bench
         .post_with(&key, CHAT, &body("local", "hi"), &[("x-shoal-task", "a/b")])
@@ -125,9 +152,19 @@ async fn a_stream_of_a_task_that_has_run_is_its_answer() {
     let bench = Bench::new().await;
     let key = bench.key("a", &[Scope::Chat]).await;
     let headers = [("x-shoal-task", "t1")];
-    bench.post_with(&key, CHAT, &body("local", "hi"), &headers).await;
-    let again = bench.post_with(&key, CHAT, &streamed("local", "hi"), &headers).await;
-    assert!(events(&again).iter().any(|event| event.contains("hello world")), "{}", again.text);
+    bench
+        .post_with(&key, CHAT, &body("local", "hi"), &headers)
+        .await;
+    let again = bench
+        .post_with(&key, CHAT, &streamed("local", "hi"), &headers)
+        .await;
+    assert!(
+        events(&again)
+            .iter()
+            .any(|event| event.contains("hello world")),
+        "{}",
+        again.text
+    );
 }
 
 #[tokio::test]
@@ -152,7 +189,12 @@ async fn key_and_header_raise_the_label() {
         assert_eq!(record.task.label, expected);
     }
     let unknown = bench
-        .post_with(&key, CHAT, &body("local", "hi"), &[("x-shoal-label", "secret")])
+        .post_with(
+            &key,
+            CHAT,
+            &body("local", "hi"),
+            &[("x-shoal-label", "secret")],
+        )
         .await;
     assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
 }
@@ -194,7 +236,11 @@ async fn newest(bench: &Bench) -> String {
     let found = async {
         let mut changes = bench.store.task_changes();
         loop {
-            let tasks = bench.store.tasks(crate::store::TaskFilter::default()).await.unwrap();
+            let tasks = bench
+                .store
+                .tasks(crate::store::TaskFilter::default())
+                .await
+                .unwrap();
             if let Some(open) = tasks.iter().find(|task| !task.state.is_final()) {
                 return open.task.id.to_string();
             }
@@ -214,6 +260,9 @@ async fn more_tasks_than_may_be_open_are_told_to_come_later() {
         assert_eq!(made.status, StatusCode::ACCEPTED);
     }
     let full = bench.post(&key, CHAT, &body("local", "hi")).await;
-    assert_eq!((full.status.as_u16(), full.code().as_str()), (429, "rate_limit_exceeded"));
+    assert_eq!(
+        (full.status.as_u16(), full.code().as_str()),
+        (429, "rate_limit_exceeded")
+    );
     assert_eq!(full.header("retry-after"), "5");
 }

@@ -18,7 +18,10 @@ async fn a_task_is_accepted_followed_and_read() {
         .filter_map(|line| line.strip_prefix("event: "))
         .collect();
     assert_eq!(names.last(), Some(&"done"));
-    assert!(names.contains(&"trace") && names.contains(&"state"), "{names:?}");
+    assert!(
+        names.contains(&"trace") && names.contains(&"state"),
+        "{names:?}"
+    );
     let done = bench.get(&key, "/api/tasks/t1").await.json();
     assert_eq!(done["answer"]["text"], "hello world");
     let again = bench.post(&key, "/api/tasks", &task).await;
@@ -33,14 +36,21 @@ async fn a_task_is_ended_by_its_owner_or_an_admin() {
     let reader = bench.key("r", &[Scope::Read]).await;
     let task = json!({"id": "t1", "prompt": "hang", "model": "local"});
     bench.post(&key, "/api/tasks", &task).await;
-    let delete = |key: &str| asking("DELETE", key, "/api/tasks/t1").body(Body::empty()).unwrap();
+    let delete = |key: &str| {
+        asking("DELETE", key, "/api/tasks/t1")
+            .body(Body::empty())
+            .unwrap()
+    };
     let refused = Answer::of(bench.send(delete(&reader)).await).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let ended = Answer::of(bench.send(delete(&key)).await).await;
     assert_eq!(ended.status, StatusCode::OK);
     bench.until("t1", State::Cancelled).await;
     let late = Answer::of(bench.send(delete(&key)).await).await;
-    assert_eq!((late.status.as_u16(), late.code().as_str()), (409, "task_ended"));
+    assert_eq!(
+        (late.status.as_u16(), late.code().as_str()),
+        (409, "task_ended")
+    );
 }
 
 #[tokio::test]
@@ -60,10 +70,16 @@ async fn an_approval_is_answered_once_and_the_task_goes_on() {
     assert_eq!(answered.json()["by"], "api:admin");
     bench.until("t1", State::Done).await;
     let again = bench.post(&admin, &path, &yes).await;
-    assert_eq!((again.status.as_u16(), again.code().as_str()), (409, "already_decided"));
+    assert_eq!(
+        (again.status.as_u16(), again.code().as_str()),
+        (409, "already_decided")
+    );
     let unknown = bench.post(&admin, "/api/approvals/none", &yes).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
-    assert_eq!(bench.get(&admin, "/api/approvals").await.json(), json!({"approvals": []}));
+    assert_eq!(
+        bench.get(&admin, "/api/approvals").await.json(),
+        json!({"approvals": []})
+    );
     let all = bench.get(&admin, "/api/approvals?all=true").await.json();
     assert_eq!(all["approvals"].as_array().unwrap().len(), 1);
 }
@@ -87,7 +103,11 @@ async fn a_plan_and_an_explanation_run_nothing() {
     let bench = Bench::new().await;
     let key = bench.key("a", &[Scope::Chat]).await;
     let plan = bench
-        .post(&key, "/api/plan", &json!({"prompt": "hang, ada@example.com"}))
+        .post(
+            &key,
+            "/api/plan",
+            &json!({"prompt": "hang, ada@example.com"}),
+        )
         .await;
     assert_eq!(plan.status, StatusCode::OK, "{}", plan.text);
     assert_eq!(plan.json()["label"], "confidential");
@@ -95,10 +115,18 @@ async fn a_plan_and_an_explanation_run_nothing() {
     let explained = bench.post(&key, "/api/policy/explain", &question).await;
     assert_eq!(explained.json()["findings"][0]["kind"], "email");
     let text = bench
-        .post_with(&key, "/api/policy/explain", &question, &[("accept", "text/plain")])
+        .post_with(
+            &key,
+            "/api/policy/explain",
+            &question,
+            &[("accept", "text/plain")],
+        )
         .await;
     assert!(text.text.starts_with("label "), "{}", text.text);
-    assert_eq!(bench.get(&key, "/api/tasks").await.json(), json!({"tasks": []}));
+    assert_eq!(
+        bench.get(&key, "/api/tasks").await.json(),
+        json!({"tasks": []})
+    );
 }
 
 #[tokio::test]
@@ -106,7 +134,11 @@ async fn a_misspelt_key_of_a_task_is_an_error() {
     let bench = Bench::new().await;
     let key = bench.key("a", &[Scope::Chat]).await;
     let answer = bench
-        .post(&key, "/api/tasks", &json!({"prompt": "hi", "lable": "restricted"}))
+        .post(
+            &key,
+            "/api/tasks",
+            &json!({"prompt": "hi", "lable": "restricted"}),
+        )
         .await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.text.contains("lable"), "{}", answer.text);

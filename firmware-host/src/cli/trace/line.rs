@@ -51,7 +51,10 @@ fn said(event: &Event) -> (&'static str, String) {
             } else {
                 found.join(", ")
             };
-            ("labelled", format!("{label}; declared {declared}; found {found}"))
+            (
+                "labelled",
+                format!("{label}; declared {declared}; found {found}"),
+            )
         }
         Event::Planned {
             by,
@@ -87,9 +90,10 @@ fn said(event: &Event) -> (&'static str, String) {
             }
             ("turn", said)
         }
-        Event::Settled { step, reason } => {
-            ("settled", format!("the answer is that of step {step}: {reason}"))
-        }
+        Event::Settled { step, reason } => (
+            "settled",
+            format!("the answer is that of step {step}: {reason}"),
+        ),
         Event::Judged {
             step,
             worker,
@@ -115,7 +119,10 @@ fn said(event: &Event) -> (&'static str, String) {
             step,
             approval,
             decision,
-        } => ("decided", format!("step {step}, approval {approval}: {}", decided(decision))),
+        } => (
+            "decided",
+            format!("step {step}, approval {approval}: {}", decided(decision)),
+        ),
         Event::Called {
             step,
             worker,
@@ -215,7 +222,10 @@ fn step(step: &PlannedStep) -> String {
     } else {
         format!("\ntold: {}", step.instruction)
     };
-    format!("step {}, {} by {}, reads {reads}{told}", step.step, step.role, step.worker)
+    format!(
+        "step {}, {} by {}, reads {reads}{told}",
+        step.step, step.role, step.worker
+    )
 }
 
 fn scored(candidate: &Scored) -> String {
