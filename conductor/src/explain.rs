@@ -61,13 +61,18 @@ impl Explanation {
         workers: &[Arc<dyn Worker>],
     ) -> Self {
         let labelled = Labelled::new(text, declared, detectors);
-        let characters = |end: usize| text[..end].chars().count();
+        let (mut byte, mut character) = (0, 0);
+        let mut advance = |to: usize| {
+            character += text[byte..to].chars().count();
+            byte = to;
+            character
+        };
         let findings = labelled
             .findings()
             .iter()
             .map(|finding| Explained {
-                start: characters(finding.span.start),
-                end: characters(finding.span.end),
+                start: advance(finding.span.start),
+                end: advance(finding.span.end),
                 kind: finding.kind.to_string(),
                 label: finding.label,
                 text: text[finding.span.clone()].to_owned(),

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     cleared::Cleared,
     desk::Question,
-    detect::{Detectors, Finding, settle},
+    detect::{Detectors, Finding},
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
     policy::{Escalation, Policy, WorkerPolicy},
@@ -49,6 +49,21 @@ impl Draft {
             .iter()
             .map(|(_, text)| text.label())
             .fold(self.frame, Label::join)
+    }
+
+    /// The same with all that was found anywhere in this task among the findings of each text.
+    #[must_use]
+    pub fn recognised(&self, vault: &mut Vault) -> Self {
+        vault.learn(self.messages.iter().map(|(_, text)| text));
+        let messages = self.messages.iter();
+        Self {
+            messages: messages
+                .map(|(role, text)| (*role, vault.recognise(text.clone())))
+                .collect(),
+            format: self.format.clone(),
+            sampling: self.sampling.clone(),
+            frame: self.frame,
+        }
     }
 
     fn floor(&self) -> Label {
@@ -228,6 +243,7 @@ impl Gate {
         draft: &Draft,
         vault: &mut Vault,
     ) -> (Ruling, Passage) {
+        let draft = &draft.recognised(vault);
         let mut ruling = self.judge(worker, place, draft);
         let passage = match (place, ruling.verdict) {
             (_, Verdict::Refuse) => Passage::Refused,
@@ -266,29 +282,21 @@ impl Gate {
     }
 
     /// The prompt with everything replaced that must be, looked over a second time; `None` if that finds anything
-    /// that may not leave, or anything replaced earlier in this task.
+    /// that may not leave, or if there was more to replace than can be.
     fn redacted(&self, worker: &WorkerId, draft: &Draft, vault: &mut Vault) -> Option<Prompt> {
         let known = self.policy.workers.get(worker)?;
         let masks = |label: Label| self.masks(known, label);
-        let mut messages = Vec::with_capacity(draft.messages.len());
-        // All are learned before any is written, so that what one message gives away is replaced in each.
-        for (_, labelled) in &draft.messages {
-            vault.learn(labelled);
-        }
-        for (role, labelled) in &draft.messages {
-            let mut findings = labelled.findings().to_vec();
-            findings.extend(vault.find(labelled.text()));
-            let text = vault.redact(labelled.text(), &settle(findings), masks);
-            messages.push(Message::new(*role, text));
-        }
+        let messages: Vec<Message> = draft
+            .messages
+            .iter()
+            .map(|(role, text)| Message::new(*role, vault.redact(text, masks)))
+            .collect();
         let clean = messages.iter().all(|message| {
-            let again = self.detectors.find(&message.content);
-            !again
-                .iter()
-                .chain(&vault.find(&message.content))
-                .any(|finding| masks(finding.label))
+            let mut again = self.detectors.find(&message.content);
+            again.extend(vault.find(&message.content));
+            !again.iter().any(|finding| masks(finding.label))
         });
-        clean.then(|| Prompt {
+        (clean && !vault.overflowed()).then(|| Prompt {
             messages,
             format: draft.format.clone(),
             sampling: draft.sampling.clone(),

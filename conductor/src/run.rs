@@ -89,7 +89,8 @@ pub(crate) struct Run<'a> {
     pub mode: Mode,
     pub assignment: Assignment,
     pub past: Past,
-    pub cancel: CancellationToken,
+    /// Ends what is under way: cancelled with the task, or when one step of several at once has failed.
+    pub halt: CancellationToken,
     text: Option<mpsc::Sender<String>>,
     vault: Mutex<Vault>,
     tally: Mutex<Tally>,
@@ -134,12 +135,7 @@ impl<'a> Run<'a> {
         };
         let past = Past::read(start.history, detectors);
         let mut vault = Vault::default();
-        for (_, text) in &assignment.messages {
-            vault.learn(text);
-        }
-        for output in past.in_order() {
-            vault.learn(&output.text);
-        }
+        vault.learn(assignment.messages.iter().map(|(_, text)| text));
         let tally = Tally {
             usage: past.usage,
             cost: past.cost,
@@ -153,7 +149,7 @@ impl<'a> Run<'a> {
             mode: start.mode,
             assignment,
             past,
-            cancel: start.cancel,
+            halt: start.cancel.child_token(),
             text: start.text,
             vault: Mutex::new(vault),
             tally: Mutex::new(tally),
@@ -212,16 +208,22 @@ impl<'a> Run<'a> {
     /// that nothing it writes can hold what redaction took away.
     pub fn masked(&self, text: &Labelled) -> String {
         let mut vault = lock(&self.vault);
-        vault.learn(text);
-        let mut findings = text.findings().to_vec();
-        findings.extend(vault.find(text.text()));
-        vault.redact(text.text(), &crate::detect::settle(findings), |_| true)
+        vault.learn([text]);
+        let text = vault.recognise(text.clone());
+        vault.redact(&text, |_| true)
     }
 
-    /// What the conductor wrote, its placeholders restored, labelled like any text.
-    pub fn unmasked(&self, text: &str, floor: Label) -> Labelled {
-        let restored = lock(&self.vault).restore(text);
-        Labelled::new(restored, floor, self.detectors)
+    /// What somebody wrote, with every placeholder of this task restored.
+    pub fn restored(&self, text: &str) -> String {
+        lock(&self.vault).restore(text)
+    }
+
+    /// Labels a text; what was found anywhere in this task is found in it too.
+    pub fn labelled(&self, text: impl Into<String>, floor: Label) -> Labelled {
+        let text = Labelled::new(text, floor, self.detectors);
+        let mut vault = lock(&self.vault);
+        vault.learn([&text]);
+        vault.recognise(text)
     }
 
     /// The label of the task's text apart from what redaction takes away.
@@ -242,13 +244,14 @@ impl<'a> Run<'a> {
             .iter()
             .filter_map(|source| Some((source, outputs.get(&source)?)))
             .map(|(source, output)| (heading(source, output.role), &output.text));
-        self.assignment.draft(&Brief {
+        let draft = self.assignment.draft(&Brief {
             role,
             instruction,
             access,
             earlier: earlier.collect(),
             answers,
-        })
+        });
+        draft.recognised(&mut lock(&self.vault))
     }
 
     /// How long the next call may take; an error once the task's time is up.
@@ -292,7 +295,7 @@ impl<'a> Run<'a> {
     }
 
     pub fn is_cancelled(&self) -> Result<(), Failure> {
-        if self.cancel.is_cancelled() {
+        if self.halt.is_cancelled() {
             return Err(Failure::Cancelled);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    detect::{Detectors, Finding},
+    detect::{Detectors, Finding, settle},
     label::Label,
 };
 
@@ -71,6 +71,16 @@ impl Labelled {
     #[must_use]
     pub fn raised(mut self, label: Label) -> Self {
         self.floor = self.floor.join(label);
+        self
+    }
+
+    /// The same text with more findings, made disjoint.
+    #[must_use]
+    pub fn with(mut self, more: Vec<Finding>) -> Self {
+        if !more.is_empty() {
+            self.findings.extend(more);
+            self.findings = settle(self.findings);
+        }
         self
     }
 

@@ -53,10 +53,16 @@ async fn execute(run: &Run<'_>, jobs: &[Job], outputs: &mut Outputs) -> Result<u
             let readable = outputs.clone();
             running.push(async move { (job.number, run.step(job, &readable).await) });
         }
-        let Some((number, output)) = running.next().await else {
-            break;
+        match running.next().await {
+            None => break,
+            Some((number, Ok(output))) => outputs.insert(number, output),
+            Some((_, Err(failure))) => {
+                // The others end on the record, not in the middle of a call.
+                run.halt.cancel();
+                while running.next().await.is_some() {}
+                return Err(failure);
+            }
         };
-        outputs.insert(number, output?);
     }
     let answer = jobs.iter().rfind(|job| job.answers);
     answer
@@ -76,7 +82,8 @@ impl Planned {
             number: self.base + u8::try_from(index + 1).unwrap_or(u8::MAX),
             role: step.role,
             worker: step.worker.clone(),
-            instruction: (!self.fallback).then(|| run.unmasked(&step.instruction, self.floor)),
+            instruction: (!self.fallback)
+                .then(|| run.labelled(step.instruction.as_str(), self.floor)),
             access: access(step, self.base, before),
             answers: Some(index) == answer,
             streams: last_round && Some(index) == answer && index + 1 == steps.len(),

@@ -3,7 +3,13 @@
 //! A placeholder is `[TYPE_n]`, such as `[EMAIL_2]`. The same text always has the same one within a task, also across
 //! steps; whatever a worker makes up stays as it is.
 
-use std::{collections::BTreeMap, fmt, ops::Range};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    ops::Range,
+};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::{
     detect::{Finding, Kind, inside_word},
@@ -14,15 +20,23 @@ use crate::{
 /// The longest placeholder: brackets, a type of 32, an underscore and a number.
 pub const MAX_PLACEHOLDER: usize = 48;
 
+/// The most different things that one task may have replaced. Beyond that nothing of it leaves.
+pub const MAX_ENTRIES: usize = 10_000;
+
 /// What stands behind the placeholders of one task. It never prints what it holds.
 #[derive(Default)]
 pub struct Vault {
     numbers: BTreeMap<Kind, u32>,
-    by_text: BTreeMap<String, Entry>,
-    by_placeholder: BTreeMap<String, String>,
+    by_text: HashMap<String, usize>,
+    by_placeholder: HashMap<String, usize>,
+    entries: Vec<Entry>,
+    overflowed: bool,
+    /// Finds every entry in one pass; made anew when it is needed and something was added.
+    search: Option<AhoCorasick>,
 }
 
 struct Entry {
+    text: String,
     placeholder: String,
     kind: Kind,
     label: Label,
@@ -30,17 +44,28 @@ struct Entry {
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({} entries)", self.by_text.len())
+        write!(f, "Vault({} entries)", self.entries.len())
     }
 }
 
 impl Vault {
-    /// Gives everything found in `text` its placeholder.
-    pub fn learn(&mut self, text: &Labelled) {
-        self.avoid(text.text());
-        for finding in text.findings() {
-            self.placeholder(&text.text()[finding.span.clone()], finding);
+    /// Gives everything found in `texts` its placeholder. All texts that a worker will read together belong into one
+    /// call, so that no placeholder is one that any of them holds already.
+    pub fn learn<'a>(&mut self, texts: impl IntoIterator<Item = &'a Labelled> + Clone) {
+        for text in texts.clone() {
+            self.avoid(text.text());
         }
+        for text in texts {
+            for finding in text.findings() {
+                self.enter(&text.text()[finding.span.clone()], finding);
+            }
+        }
+    }
+
+    /// Whether there was more to replace than [`MAX_ENTRIES`].
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
     }
 
     /// Keeps the numbers of placeholders that a text already holds from being given out.
@@ -60,61 +85,103 @@ impl Vault {
         }
     }
 
-    /// `text` with the `findings` that `masks` chooses replaced. Findings are sorted and do not overlap.
-    #[must_use]
-    pub fn redact(
-        &mut self,
-        text: &str,
-        findings: &[Finding],
-        masks: impl Fn(Label) -> bool,
-    ) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut at = 0;
-        for finding in findings.iter().filter(|finding| masks(finding.label)) {
-            out.push_str(&text[at..finding.span.start]);
-            out.push_str(self.placeholder(&text[finding.span.clone()], finding));
-            at = finding.span.end;
+    fn enter(&mut self, text: &str, finding: &Finding) {
+        if let Some(&known) = self.by_text.get(text) {
+            let entry = &mut self.entries[known];
+            entry.label = entry.label.join(finding.label);
+            return;
         }
-        out.push_str(&text[at..]);
-        out
+        if self.entries.len() >= MAX_ENTRIES {
+            self.overflowed = true;
+            return;
+        }
+        let number = self.numbers.entry(finding.kind.clone()).or_default();
+        *number += 1;
+        let placeholder = format!("[{}_{number}]", finding.kind.as_str().to_ascii_uppercase());
+        self.by_text.insert(text.to_owned(), self.entries.len());
+        self.by_placeholder
+            .insert(placeholder.clone(), self.entries.len());
+        self.entries.push(Entry {
+            text: text.to_owned(),
+            placeholder,
+            kind: finding.kind.clone(),
+            label: finding.label,
+        });
+        self.search = None;
     }
 
-    fn placeholder(&mut self, text: &str, finding: &Finding) -> &str {
-        if !self.by_text.contains_key(text) {
-            let number = self.numbers.entry(finding.kind.clone()).or_default();
-            *number += 1;
-            let placeholder = format!("[{}_{number}]", finding.kind.as_str().to_ascii_uppercase());
-            self.by_placeholder
-                .insert(placeholder.clone(), text.to_owned());
-            self.by_text.insert(
-                text.to_owned(),
-                Entry {
-                    placeholder,
-                    kind: finding.kind.clone(),
-                    label: finding.label,
-                },
-            );
+    /// `text` with those findings replaced whose label `masks` chooses. What has no placeholder, since there are too
+    /// many, is replaced by its type alone and cannot be restored.
+    #[must_use]
+    pub fn redact(&self, text: &Labelled, masks: impl Fn(Label) -> bool) -> String {
+        let original = text.text();
+        let mut out = String::with_capacity(original.len());
+        let mut at = 0;
+        let masked = text
+            .findings()
+            .iter()
+            .filter(|finding| masks(finding.label));
+        for finding in masked {
+            out.push_str(&original[at..finding.span.start]);
+            match self.by_text.get(&original[finding.span.clone()]) {
+                Some(&known) => out.push_str(&self.entries[known].placeholder),
+                None => {
+                    out.push('[');
+                    out.push_str(&finding.kind.as_str().to_ascii_uppercase());
+                    out.push(']');
+                }
+            }
+            at = finding.span.end;
         }
-        &self.by_text[text].placeholder
+        out.push_str(&original[at..]);
+        out
     }
 
     /// Where `text` holds, as whole words, what was found earlier in this task, whether or not a detector sees it here.
     ///
-    /// Takes time in the number of entries, which the findings of one task bound.
+    /// Takes time linear in the text and the hits.
     #[must_use]
-    pub fn find(&self, text: &str) -> Vec<Finding> {
-        self.by_text
-            .iter()
-            .flat_map(|(known, entry)| {
-                text.match_indices(known.as_str())
-                    .map(|(start, _)| Finding {
-                        span: start..start + known.len(),
-                        kind: entry.kind.clone(),
-                        label: entry.label,
-                    })
+    pub fn find(&mut self, text: &str) -> Vec<Finding> {
+        if self.entries.is_empty() {
+            return Vec::new();
+        }
+        if self.search.is_none() {
+            let words = self.entries.iter().map(|entry| &entry.text);
+            self.search = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .build(words)
+                .ok();
+        }
+        let Some(search) = &self.search else {
+            // Without a search nothing may be taken for harmless.
+            self.overflowed = true;
+            return Vec::new();
+        };
+        search
+            .find_overlapping_iter(text)
+            .map(|hit| {
+                (
+                    hit.start()..hit.end(),
+                    &self.entries[hit.pattern().as_usize()],
+                )
             })
-            .filter(|finding| !inside_word(text, &finding.span))
+            .filter(|(span, _)| !inside_word(text, span))
+            .map(|(span, entry)| Finding {
+                span,
+                kind: entry.kind.clone(),
+                label: entry.label,
+            })
             .collect()
+    }
+
+    /// `text` with what was found earlier in this task among its findings.
+    #[must_use]
+    pub fn recognise(&mut self, text: Labelled) -> Labelled {
+        let found = self.find(text.text());
+        let text = text.with(found);
+        // Where findings overlapped, pieces of them are new.
+        self.learn([&text]);
+        text
     }
 
     /// `text` with every placeholder of ours replaced by what stands behind it.
@@ -135,10 +202,11 @@ impl Vault {
 
     /// What stands behind a placeholder, in whatever case a worker wrote it.
     fn original(&self, placeholder: &str) -> Option<&str> {
-        self.by_placeholder
+        let entry = self
+            .by_placeholder
             .get(placeholder)
-            .or_else(|| self.by_placeholder.get(&placeholder.to_ascii_uppercase()))
-            .map(String::as_str)
+            .or_else(|| self.by_placeholder.get(&placeholder.to_ascii_uppercase()))?;
+        Some(&self.entries[*entry].text)
     }
 }
 
@@ -207,8 +275,9 @@ mod tests {
 
     fn redact(vault: &mut Vault, text: &str) -> String {
         let text = Labelled::new(text, Label::Public, &detectors());
-        vault.learn(&text);
-        vault.redact(text.text(), text.findings(), |_| true)
+        vault.learn([&text]);
+        let text = vault.recognise(text);
+        vault.redact(&text, |_| true)
     }
 
     #[test]
@@ -254,6 +323,28 @@ mod tests {
         let found = vault.find("ring <+49 171 1234567>, not x+49 171 12345678");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].span, 6..21);
+    }
+
+    #[test]
+    fn a_placeholder_in_one_message_is_not_given_to_what_another_holds() {
+        let mut vault = Vault::default();
+        let texts = ["write to a@b.example", "keep [EMAIL_1] as it is"]
+            .map(|text| Labelled::new(text, Label::Public, &detectors()));
+        vault.learn(&texts);
+        assert_eq!(vault.redact(&texts[0], |_| true), "write to [EMAIL_2]");
+        assert_eq!(vault.restore(texts[1].text()), texts[1].text());
+    }
+
+    #[test]
+    fn beyond_its_limit_things_are_replaced_for_good() {
+        let mut vault = Vault::default();
+        let text: String = (0..=MAX_ENTRIES)
+            .map(|n| format!("u{n}@b.example "))
+            .collect();
+        let masked = redact(&mut vault, &text);
+        assert!(vault.overflowed());
+        assert!(masked.ends_with(&format!("[EMAIL_{MAX_ENTRIES}] [EMAIL] ")));
+        assert!(!masked.contains("@b.example"));
     }
 
     #[test]

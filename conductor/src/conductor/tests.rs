@@ -176,6 +176,63 @@ async fn what_the_board_wrote_from_sensitive_text_does_not_leave_in_other_words(
 }
 
 #[tokio::test]
+async fn what_is_restored_in_an_instruction_keeps_its_label_without_the_words_that_gave_it_away() {
+    let plan = r#"{"steps":[{"role":"worker","worker":"cloud","instruction":"greet with [API_KEY_1]","access":[]}]}"#;
+    let backbone = FakeWorker::saying("backbone", Place::Board, &[plan]);
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &[]);
+    let local = FakeWorker::saying("local", Place::Board, &["done here: [API_KEY_1]"]);
+    let stage = Stage::new(POLICY, &[&local, &cloud], Some(&backbone));
+    let task = task("shoal-ultra", "The password: Winter2026! Write a greeting.");
+    let answer = stage.run(&task).await.unwrap();
+    assert_eq!(answer.text, "done here: Winter2026!");
+    assert_eq!(answer.label, Label::Restricted);
+    let ruling = stage.events().into_iter().find_map(|event| match event {
+        Event::Judged {
+            label,
+            verdict,
+            worker,
+            ..
+        } if worker == id("cloud") => Some((label, verdict)),
+        _ => None,
+    });
+    assert_eq!(ruling, Some((Label::Restricted, Verdict::Refuse)));
+}
+
+#[tokio::test]
+async fn a_remote_answer_in_which_something_is_restored_has_its_label_again() {
+    let policy = POLICY.replace("[escalation]", "[escalation]\nrestricted = \"redact\"");
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["Greetings, [API_KEY_1]."]);
+    let stage = Stage::new(&policy, &[&cloud], None);
+    let task = task("cloud", "The password: Winter2026! Write a greeting.");
+    let answer = stage.run(&task).await.unwrap();
+    assert_eq!(
+        (answer.text.as_str(), answer.label),
+        ("Greetings, Winter2026!.", Label::Restricted)
+    );
+}
+
+#[tokio::test]
+async fn when_one_of_several_steps_fails_the_others_end_on_the_record() {
+    let plan = r#"{"steps":[
+        {"role":"worker","worker":"cloud","instruction":"a","access":[0]},
+        {"role":"worker","worker":"other","instruction":"b","access":[0]}]}"#;
+    let backbone = FakeWorker::saying("backbone", Place::Board, &[plan]);
+    let cloud = FakeWorker::new(
+        "cloud",
+        Place::Remote,
+        vec![Line::BreaksOff, Line::BreaksOff],
+    );
+    let other = FakeWorker::new("other", Place::Remote, vec![Line::Hangs, Line::BreaksOff]);
+    let stage = Stage::new(POLICY, &[&cloud, &other], Some(&backbone));
+    assert!(stage.run(&task("shoal-ultra", LOG)).await.is_err());
+    let count =
+        |wanted: fn(&Event) -> bool| stage.events().iter().filter(|event| wanted(event)).count();
+    let called = count(|event| matches!(event, Event::Called { .. }));
+    let failed = count(|event| matches!(event, Event::Failed { .. }));
+    assert_eq!(called, failed);
+}
+
+#[tokio::test]
 async fn ultra_runs_its_plan_and_passes_on_what_each_step_may_read() {
     let plan = r#"{"steps":[
         {"role":"thinker","worker":"cloud","instruction":"think","access":[0]},

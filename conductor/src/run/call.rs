@@ -57,7 +57,9 @@ impl Run<'_> {
             if job.streams {
                 self.say(done.text.text().to_owned()).await;
             }
-            return Ok(done.clone());
+            let mut done = done.clone();
+            done.text = self.labelled(done.text.text(), done.text.floor());
+            return Ok(done);
         }
         let draft = self.draft(
             job.role,
@@ -67,6 +69,7 @@ impl Run<'_> {
             outputs,
         );
         self.worker(&job.worker)?;
+        self.note_interrupted(job).await?;
         let mut missed = Vec::new();
         for worker in self.tried(job, &draft) {
             self.is_cancelled()?;
@@ -140,7 +143,7 @@ impl Run<'_> {
         let began = Instant::now();
         let answer = tokio::select! {
             answer = desk.ask(&question) => answer,
-            () = self.cancel.cancelled() => return Err(Failure::Cancelled.into()),
+            () = self.halt.cancelled() => return Err(Failure::Cancelled.into()),
         };
         lock(&self.tally).asked += began.elapsed();
         let decision =
@@ -163,7 +166,7 @@ impl Run<'_> {
         permit: Permit,
         draft: &Draft,
     ) -> Result<Output, Ended> {
-        let attempt = self.attempt_number(job, worker).await?;
+        let attempt = self.attempt_number(job, worker);
         let limit = self.time_left()?;
         let charge = self.reserve(worker, permit.left.as_deref(), draft).await?;
         self.record(Event::Called {
@@ -182,7 +185,7 @@ impl Run<'_> {
                     Err(WorkerError::TimedOut { worker, limit })
                 })
             }
-            () = self.cancel.cancelled() => Err(WorkerError::Cancelled),
+            () = self.halt.cancelled() => Err(WorkerError::Cancelled),
         };
         match reply {
             Ok(reply) => {
@@ -194,23 +197,28 @@ impl Run<'_> {
         }
     }
 
-    /// 1, or 2 with a word in the trace if a restart interrupted the same call.
-    async fn attempt_number(&self, job: &Job, worker: &Arc<dyn Worker>) -> Result<u8, Failure> {
+    /// Says in the trace that a restart cut a remote call of this step off, whoever does the step now.
+    async fn note_interrupted(&self, job: &Job) -> Result<(), Failure> {
         let Some(before) = self.past.in_flight(job.number) else {
-            return Ok(1);
+            return Ok(());
         };
-        if before.worker != *worker.id() {
-            return Ok(1);
+        if before.place == Place::Board {
+            return Ok(());
         }
-        if before.place == Place::Remote {
-            let text = format!(
-                "step {}: the appliance stopped while {} was working; that call may have been done and billed, \
-                 its answer is lost, and it is made again",
-                job.number, before.worker
-            );
-            self.record(Event::Note { text }).await?;
-        }
-        Ok(before.attempt.saturating_add(1))
+        let text = format!(
+            "step {}: the appliance stopped while {} was working; that call may have been done and billed, its answer \
+             is lost, and it is made again",
+            job.number, before.worker
+        );
+        self.record(Event::Note { text }).await
+    }
+
+    /// From 1; one more where a restart interrupted the same call.
+    fn attempt_number(&self, job: &Job, worker: &Arc<dyn Worker>) -> u8 {
+        let before = self.past.in_flight(job.number);
+        before
+            .filter(|before| before.worker == *worker.id())
+            .map_or(1, |before| before.attempt.saturating_add(1))
     }
 
     /// Reserves the most that a remote call can cost.
@@ -258,7 +266,7 @@ impl Run<'_> {
     ) -> Result<Reply, WorkerError> {
         let mut call = Call {
             stream: None,
-            cancel: self.cancel.child_token(),
+            cancel: self.halt.child_token(),
         };
         if self.text.is_none() || !job.streams {
             return worker.run(prompt, call).await;
@@ -294,12 +302,7 @@ impl Run<'_> {
                 price.of(reply.usage.input, reply.usage.output)
             }
         };
-        let text = {
-            let mut vault = lock(&self.vault);
-            let text = Labelled::new(vault.restore(&reply.text), floor, self.detectors);
-            vault.learn(&text);
-            text
-        };
+        let text = self.labelled(self.restored(&reply.text), floor);
         self.record(Event::Answered {
             step: job.number,
             worker: worker.id().clone(),

@@ -39,7 +39,6 @@ pub(crate) struct Past {
     pub usage: Usage,
     pub cost: MicroDollars,
     outputs: BTreeMap<u8, Output>,
-    order: Vec<u8>,
     failed: Vec<(u8, WorkerId, String)>,
     in_flight: BTreeMap<u8, InFlight>,
 }
@@ -108,7 +107,6 @@ impl Past {
                 self.in_flight.remove(step);
                 self.usage = self.usage + *usage;
                 self.cost = self.cost + *cost;
-                self.order.push(*step);
                 let role = self.role_of(*step);
                 self.outputs.insert(
                     *step,
@@ -155,11 +153,6 @@ impl Past {
     /// What step `number` gave, if it was done.
     pub fn output(&self, number: u8) -> Option<&Output> {
         self.outputs.get(&number)
-    }
-
-    /// All that was done, in the order in which it was.
-    pub fn in_order(&self) -> impl Iterator<Item = &Output> {
-        self.order.iter().filter_map(|step| self.outputs.get(step))
     }
 
     /// The call of step `number` that was interrupted, if one was.

@@ -109,7 +109,7 @@ async fn ask(
         };
         let call = Call {
             stream: None,
-            cancel: run.cancel.child_token(),
+            cancel: run.halt.child_token(),
         };
         let limit = run.time_left()?;
         let reply = match tokio::time::timeout(limit, backbone.complete(prompt, call)).await {
@@ -139,7 +139,10 @@ async fn ask(
 }
 
 fn read(run: &Run<'_>, text: &str) -> Result<Proposal, String> {
-    let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    for step in &mut written.steps {
+        step.instruction = run.restored(&step.instruction);
+    }
     if written.enough {
         return Ok(Proposal::Enough);
     }
