@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use shoal_tests::{
     appliance::Setup,
@@ -12,6 +12,21 @@ use tokio::process::Command;
 
 const TEXT: &str =
     "Ana Ruiz (ana@plant.example) saw E42 on press 7. Diagnose the fault and write a small script.";
+
+/// How this user cuts a command's network: root may do so at once, others as root of a user namespace.
+async fn cut() -> Result<&'static [&'static str]> {
+    for arguments in [
+        ["--net", "--"].as_slice(),
+        &["--map-root-user", "--net", "--"],
+    ] {
+        let mut unshare = Command::new("unshare");
+        let tried = unshare.args(arguments).arg("true").output();
+        if tried.await.context("unshare is missing")?.status.success() {
+            return Ok(arguments);
+        }
+    }
+    bail!("neither root nor a user namespace is to be had, so the network cannot be cut")
+}
 
 #[tokio::test]
 async fn a_plan_needs_no_network_and_shows_each_verdict() -> Result<()> {
@@ -25,14 +40,13 @@ async fn a_plan_needs_no_network_and_shows_each_verdict() -> Result<()> {
     setup.write()?;
     for model in ["shoal-mini", "shoal-ultra"] {
         let output = Command::new("unshare")
-            .args(["--map-root-user", "--net", "--"])
+            .args(cut().await?)
             .arg(binary()?)
             .args(["plan", TEXT, "--model", model, "--json"])
             .env("SHOAL_DATA", setup.data())
             .stdin(Stdio::null())
             .output()
-            .await
-            .context("unshare is missing")?;
+            .await?;
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{}: {errors}", output.status);
         let plan: Value = serde_json::from_slice(&output.stdout)?;
