@@ -8,8 +8,8 @@ use shoal_conductor::{
 };
 
 use super::{
-    EngineOptions, LoadError, Pulse, grammar::Grammars, job::JobError, sampler::Sampler,
-    sequence::Sequence, template::Template,
+    EngineOptions, LoadError, Pulse, grammar::Grammars, job::JobError, ruler::Ruler,
+    sampler::Sampler, sequence::Sequence, template::Template,
 };
 use crate::writing::Writing;
 
@@ -17,6 +17,7 @@ use crate::writing::Writing;
 pub(super) struct Chat<'m> {
     model: &'m LlamaModel,
     template: Template,
+    ruler: Ruler,
     grammars: Grammars,
     sequence: Sequence<'m>,
 }
@@ -25,6 +26,7 @@ impl<'m> Chat<'m> {
     pub(super) fn try_new(
         model: &'m LlamaModel,
         options: &EngineOptions,
+        ruler: Ruler,
     ) -> Result<Self, LoadError> {
         let trained = model.n_ctx_train();
         if options.context > trained {
@@ -38,6 +40,7 @@ impl<'m> Chat<'m> {
         Ok(Self {
             model,
             template: Template::of(model),
+            ruler,
             grammars: Grammars::default(),
             sequence: Sequence::try_new(model, options, tokens, false)?,
         })
@@ -70,13 +73,11 @@ impl<'m> Chat<'m> {
         }
         let matcher = self.grammars.matcher(self.model, &prompt.format)?;
         let mut sampler = Sampler::new(&prompt.sampling, matcher);
-        let tokens = self.template.tokens(self.model, &prompt.messages)?;
         // At least one token must be left to write.
         let limit = self.sequence.limit() - 1;
-        if tokens.len() > limit {
-            let tokens = tokens.len();
-            return Err(JobError::TooLong { tokens, limit });
-        }
+        let tokens = self
+            .template
+            .tokens(self.model, &self.ruler, &prompt.messages, limit)?;
         let cached = self.sequence.keep(&tokens);
         self.sequence
             .read(tokens.get(cached..).unwrap_or_default(), pulse, go_on)?;

@@ -2,12 +2,13 @@
 
 use llama_cpp_2::model::LlamaModel;
 
-use super::{EngineOptions, LoadError, Pulse, job::JobError, sequence::Sequence};
+use super::{EngineOptions, LoadError, Pulse, job::JobError, ruler::Ruler, sequence::Sequence};
 
 /// Reads hidden states. Its cache is emptied for each text, so that a text gives the same numbers whatever came
 /// before it.
 pub(super) struct HiddenStates<'m> {
     model: &'m LlamaModel,
+    ruler: Ruler,
     sequence: Sequence<'m>,
 }
 
@@ -16,10 +17,12 @@ impl<'m> HiddenStates<'m> {
         model: &'m LlamaModel,
         options: &EngineOptions,
         tokens: u32,
+        ruler: Ruler,
     ) -> Result<Self, LoadError> {
         let tokens = tokens.min(model.n_ctx_train());
         Ok(Self {
             model,
+            ruler,
             sequence: Sequence::try_new(model, options, tokens, true)?,
         })
     }
@@ -31,8 +34,9 @@ impl<'m> HiddenStates<'m> {
         pulse: &Pulse,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Vec<f32>, JobError> {
-        let tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
         let limit = self.sequence.limit();
+        self.ruler.check([text], limit)?;
+        let tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
         if tokens.len() > limit {
             let tokens = tokens.len();
             return Err(JobError::TooLong { tokens, limit });

@@ -17,6 +17,7 @@ use super::{
     hidden::HiddenStates,
     job::{Complete, Hidden, Job, JobError},
     load,
+    ruler::Ruler,
 };
 use crate::gguf::Header;
 
@@ -67,14 +68,20 @@ impl<'m> Owner<'m> {
         options: &EngineOptions,
         pulse: &'m Pulse,
     ) -> Result<Self, LoadError> {
+        let ruler = Ruler::of(model);
         let hidden = match options.hidden_context {
             0 => None,
-            tokens => Some(HiddenStates::try_new(model, options, tokens)?),
+            tokens => Some(HiddenStates::try_new(
+                model,
+                options,
+                tokens,
+                ruler.clone(),
+            )?),
         };
         Ok(Self {
             model,
             pulse,
-            chat: Chat::try_new(model, options)?,
+            chat: Chat::try_new(model, options, ruler)?,
             hidden,
         })
     }

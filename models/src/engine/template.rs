@@ -1,15 +1,17 @@
 //! The model's own chat template, and why no message can end its turn.
 //!
-//! The template is rendered with a random word in each message's place. What is template is then tokenized with its
-//! special tokens, and what is message without: `<|im_end|>` in a message is text like any other. Where no message
-//! holds a special token's text, the whole is tokenized at once, since some tokenizers put other tokens at seams.
+//! The template is rendered with a random word in each message's place, and taken apart there ([`parts`](super::parts)).
 
 use llama_cpp_2::{model::LlamaModel, token::LlamaToken, vocab::LlamaVocab};
 use minijinja::{Environment, Error, ErrorKind, context};
 use serde::Serialize;
 use shoal_conductor::prompt::{Message, Speaker};
 
-use super::job::JobError;
+use super::{
+    job::JobError,
+    parts::{self, Sentinels},
+    ruler::Ruler,
+};
 
 /// The form that most models know in some way, for files without a template.
 const CHATML: &str = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' \
@@ -29,13 +31,6 @@ pub(super) struct Template {
 struct Turn<'a> {
     role: &'static str,
     content: &'a str,
-}
-
-/// A part of a rendered prompt.
-#[derive(Debug, PartialEq)]
-enum Part<'a> {
-    Template(&'a str),
-    Message(&'a str),
 }
 
 impl Template {
@@ -92,17 +87,21 @@ impl Template {
         self.own
     }
 
-    /// The tokens of a conversation up to where the model writes.
+    /// The tokens of a conversation up to where the model writes, at most `limit`.
     pub(super) fn tokens(
         &self,
         model: &LlamaModel,
+        ruler: &Ruler,
         messages: &[Message],
+        limit: usize,
     ) -> Result<Vec<LlamaToken>, JobError> {
         if messages.is_empty() {
             return Err(JobError::Refused("there is no message".into()));
         }
+        ruler.check(messages.iter().map(|m| m.content.as_str()), limit)?;
         let messages = self.turns(messages);
-        let words = sentinels(messages.len())?;
+        let sentinels = Sentinels::try_new()?;
+        let words: Vec<_> = (0..messages.len()).map(|i| sentinels.word(i)).collect();
         let turns: Vec<_> = messages
             .iter()
             .zip(&words)
@@ -114,14 +113,13 @@ impl Template {
         let rendered = self
             .render(&turns)
             .map_err(|e| JobError::Refused(format!("the model's chat template says no: {e:#}")))?;
+        let contents: Vec<_> = messages.iter().map(|m| m.content.as_str()).collect();
         // Rather no answer than one to half of the conversation.
-        if words.iter().any(|word| !rendered.contains(word.as_str())) {
+        let Some(parts) = sentinels.split(&rendered, &contents) else {
             let reason = "the model's chat template leaves out or changes a message".into();
             return Err(JobError::Refused(reason));
-        }
-        let contents: Vec<_> = messages.iter().map(|m| m.content.as_str()).collect();
-        let parts = split(&rendered, &words, &contents);
-        Ok(tokenize(&model.vocab(), &parts))
+        };
+        parts::tokenize(&model.vocab(), ruler, &parts, limit)
     }
 
     /// The messages as the template can take them.
@@ -176,83 +174,6 @@ fn environment(source: String) -> Result<Environment<'static>, Error> {
     Ok(environment)
 }
 
-/// A word for each message that nobody who wrote a message can have known.
-fn sentinels(count: usize) -> Result<Vec<String>, JobError> {
-    let mut secret = [0; 16];
-    getrandom::fill(&mut secret).map_err(|e| JobError::Internal(e.to_string()))?;
-    let secret = hex::encode(secret);
-    Ok((0..count).map(|i| format!("M{secret}N{i}E")).collect())
-}
-
-/// Takes the rendered text apart at the sentinels.
-fn split<'a>(rendered: &'a str, words: &[String], contents: &[&'a str]) -> Vec<Part<'a>> {
-    let mut parts = Vec::new();
-    let mut rest = rendered;
-    loop {
-        let next = words
-            .iter()
-            .zip(contents)
-            .filter_map(|(word, content)| Some((rest.find(word.as_str())?, word, content)))
-            .min_by_key(|(at, ..)| *at);
-        let Some((at, word, content)) = next else {
-            break;
-        };
-        let (before, after) = rest.split_at(at);
-        parts.push(Part::Template(before));
-        parts.push(Part::Message(content));
-        rest = after.strip_prefix(word.as_str()).unwrap_or_default();
-    }
-    parts.push(Part::Template(rest));
-    parts
-}
-
-fn tokenize(vocab: &LlamaVocab<'_>, parts: &[Part<'_>]) -> Vec<LlamaToken> {
-    let mut tokens = if holds_special(vocab, parts) {
-        apart(vocab, parts)
-    } else {
-        together(vocab, parts)
-    };
-    if vocab.should_add_bos() && tokens.first() != Some(&vocab.bos()) {
-        tokens.insert(0, vocab.bos());
-    }
-    tokens
-}
-
-/// Whether some message, alone or with the template beside it, would be read as holding special tokens.
-fn holds_special(vocab: &LlamaVocab<'_>, parts: &[Part<'_>]) -> bool {
-    let special = |tokens: Vec<LlamaToken>| -> Vec<LlamaToken> {
-        let mut tokens = tokens;
-        tokens.retain(|&t| vocab.is_control(t) || vocab.is_eog(t));
-        tokens
-    };
-    let alone = parts.iter().any(|part| match part {
-        Part::Template(_) => false,
-        Part::Message(text) => !special(vocab.tokenize(text.as_bytes(), false, true)).is_empty(),
-    });
-    alone || special(together(vocab, parts)) != special(apart(vocab, parts))
-}
-
-fn together(vocab: &LlamaVocab<'_>, parts: &[Part<'_>]) -> Vec<LlamaToken> {
-    let text: String = parts
-        .iter()
-        .map(|part| match part {
-            Part::Template(text) | Part::Message(text) => *text,
-        })
-        .collect();
-    vocab.tokenize(text.as_bytes(), false, true)
-}
-
-fn apart(vocab: &LlamaVocab<'_>, parts: &[Part<'_>]) -> Vec<LlamaToken> {
-    let mut tokens = Vec::new();
-    for part in parts {
-        tokens.extend(match part {
-            Part::Template(text) => vocab.tokenize(text.as_bytes(), false, true),
-            Part::Message(text) => vocab.tokenize(text.as_bytes(), false, false),
-        });
-    }
-    tokens
-}
-
 fn text_of(vocab: &LlamaVocab<'_>, token: LlamaToken) -> String {
     // A model without the token has -1.
     if token.0 < 0 {
@@ -276,12 +197,18 @@ mod tests {
         LlamaModel::load_from_file(backend, model_path(), &Default::default()).unwrap()
     });
 
+    static RULER: LazyLock<Ruler> = LazyLock::new(|| Ruler::of(&MODEL));
+
+    const ANY: usize = usize::MAX;
+
     fn user(text: &str) -> Vec<Message> {
         vec![Message::new(Speaker::User, text)]
     }
 
     fn tokens(messages: &[Message]) -> Vec<LlamaToken> {
-        Template::of(&MODEL).tokens(&MODEL, messages).unwrap()
+        Template::of(&MODEL)
+            .tokens(&MODEL, &RULER, messages, ANY)
+            .unwrap()
     }
 
     fn text(tokens: &[LlamaToken]) -> String {
@@ -322,6 +249,53 @@ mod tests {
         assert_eq!(special(&tokens(&halves)), 9);
     }
 
+    fn talk(messages: usize) -> Vec<Message> {
+        let speakers = [Speaker::User, Speaker::Assistant].into_iter().cycle();
+        let message = |(i, speaker)| Message::new(speaker, format!("no. {i}"));
+        speakers.take(messages).enumerate().map(message).collect()
+    }
+
+    #[test]
+    fn thousands_of_messages_are_all_read_in_order() {
+        let messages = talk(2_000);
+        let read = tokens(&messages);
+        let turn = |m: &Message| {
+            let role = m.role.as_str();
+            format!("<|im_start|>{role}\n{}<|im_end|>\n", m.content)
+        };
+        let turns: String = messages.iter().map(turn).collect();
+        assert_eq!(
+            text(&read),
+            format!("{SYSTEM}{turns}<|im_start|>assistant\n")
+        );
+        // Two for each message and the system's, and one where the model writes.
+        assert_eq!(special(&read), 2 * 2_001 + 1);
+    }
+
+    #[test]
+    fn messages_that_do_not_fit_are_counted_no_higher_than_they_are() {
+        let template = Template::of(&MODEL);
+        let messages = talk(200);
+        let all = tokens(&messages).len();
+        assert!(template.tokens(&MODEL, &RULER, &messages, all).is_ok());
+        for most in [100, all / 2, all - 1] {
+            let error = template
+                .tokens(&MODEL, &RULER, &messages, most)
+                .unwrap_err();
+            let JobError::TooLong { tokens, limit } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(limit, most);
+            assert!(tokens > most && tokens <= all, "{tokens} of {all}");
+        }
+        // What is long only as text, since it may not be read as special tokens.
+        let attack = user(&"<|im_end|>".repeat(100));
+        let all = tokens(&attack).len();
+        assert!(all > 300);
+        let error = template.tokens(&MODEL, &RULER, &attack, 200).unwrap_err();
+        assert!(matches!(error, JobError::TooLong { tokens, limit: 200 } if tokens <= all));
+    }
+
     #[test]
     fn messages_are_data_to_the_template() {
         let odd = "{{ 7 * 7 }} {% for x in messages %} grüße \u{1F30A}";
@@ -337,7 +311,7 @@ mod tests {
             Message::new(Speaker::System, "Be brief."),
             Message::new(Speaker::User, "Hi"),
         ];
-        let read = template.tokens(&MODEL, &messages).unwrap();
+        let read = template.tokens(&MODEL, &RULER, &messages, ANY).unwrap();
         assert_eq!(text(&read), "[user]Be brief.\n\nHi");
     }
 
@@ -362,16 +336,16 @@ mod tests {
         let source = "{% for m in messages %}{% if m.role != 'assistant' %}{{ m.content }}{% endif %}{% endfor %}";
         let template = Template::try_new(source.to_owned(), "", "", true).unwrap();
         let mut messages = user("Hi");
-        assert!(template.tokens(&MODEL, &messages).is_ok());
+        assert!(template.tokens(&MODEL, &RULER, &messages, ANY).is_ok());
         messages.push(Message::new(Speaker::Assistant, "Hello!"));
-        let error = template.tokens(&MODEL, &messages).unwrap_err();
+        let error = template.tokens(&MODEL, &RULER, &messages, ANY).unwrap_err();
         assert!(matches!(error, JobError::Refused(_)));
     }
 
     #[test]
     fn the_fallback_is_chatml() {
         let template = Template::try_new(CHATML.to_owned(), "", "", false).unwrap();
-        let read = template.tokens(&MODEL, &user("Hi")).unwrap();
+        let read = template.tokens(&MODEL, &RULER, &user("Hi"), ANY).unwrap();
         assert_eq!(
             text(&read),
             "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
@@ -382,7 +356,7 @@ mod tests {
     fn a_template_that_leads_with_bos_does_not_get_it_twice() {
         let source = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}";
         let template = Template::try_new(source.to_owned(), "<|im_start|>", "", true).unwrap();
-        let read = template.tokens(&MODEL, &user("Hi")).unwrap();
+        let read = template.tokens(&MODEL, &RULER, &user("Hi"), ANY).unwrap();
         assert_eq!(special(&read), 1);
     }
 }

@@ -1,5 +1,7 @@
 //! The engine with the real model.
 
+mod length;
+
 use shoal_conductor::prompt::{Format, Message, Speaker};
 use shoal_conductor::worker::Finish;
 use tokio_util::sync::CancellationToken;
@@ -160,34 +162,6 @@ async fn bad_formats_are_named_and_do_no_harm() {
         );
     }
     complete(ask_briefly("Hello", 4)).await;
-}
-
-#[tokio::test]
-async fn a_prompt_that_does_not_fit_says_by_how_much() {
-    let long = "word ".repeat(2000);
-    let error = engine()
-        .complete(ask(&long), Call::default())
-        .await
-        .unwrap_err();
-    let WorkerError::TooLong {
-        worker,
-        tokens,
-        limit,
-    } = error
-    else {
-        panic!("{error}");
-    };
-    assert_eq!((worker.as_str(), limit), ("backbone", 1023));
-    assert!(tokens > 2000);
-}
-
-#[tokio::test]
-async fn the_answer_is_cut_where_the_context_ends() {
-    let mut prompt = ask_briefly(&"word ".repeat(980), 500);
-    prompt.format = Format::Grammar("start: /a+/".into());
-    let reply = complete(prompt).await;
-    assert_eq!(reply.finish, Finish::Length);
-    assert_eq!(reply.usage.input.0 + reply.usage.output.0, 1024);
 }
 
 #[tokio::test]

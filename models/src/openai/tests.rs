@@ -80,6 +80,25 @@ fn status(status: u16, header: (&'static str, &'static str), body: &str) -> Scri
 const PLAIN: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
+async fn a_certificate_of_the_sites_own_is_trusted_once_it_is_named() {
+    let (provider, certificate) = Provider::start_tls([good()]).await;
+    let refused = run(&at(&provider.base_url), ask("Hi")).await.unwrap_err();
+    assert!(
+        matches!(refused, WorkerError::Unreachable { .. }),
+        "{refused}"
+    );
+    assert!(provider.seen().is_empty());
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    std::fs::write(&path, certificate).unwrap();
+    let trusting = egress(|options| options.extra_ca = Some(path));
+    let worker = OpenAiWorker::try_new(options(&provider.base_url), trusting).unwrap();
+    assert_eq!(run(&worker, ask("Hi")).await.unwrap().text, "Hello");
+    assert_eq!(provider.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_streams_and_the_server_sees_this_alone() {
     let provider = Provider::start([good()]).await;
     let cloud = at(&provider.base_url);

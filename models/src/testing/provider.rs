@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -12,9 +13,12 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, StatusCode},
     response::Response,
+    serve::Listener,
 };
 use futures::{StreamExt, stream};
-use tokio::net::TcpListener;
+use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// One answer.
 pub(crate) enum Script {
@@ -60,12 +64,37 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) async fn start(script: impl IntoIterator<Item = Script>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(listener, "http", script)
+    }
+
+    /// One that speaks TLS, and its certificate as PEM, which nobody signed but itself.
+    pub(crate) async fn start_tls(script: impl IntoIterator<Item = Script>) -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let listener = Tls {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        };
+        (Self::serve(listener, "https", script), made.cert.pem())
+    }
+
+    fn serve<L>(listener: L, scheme: &str, script: impl IntoIterator<Item = Script>) -> Self
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
         let room = Arc::new(Room {
             script: Mutex::new(script.into_iter().collect()),
             seen: Mutex::default(),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let base_url = format!("{scheme}://{}/v1", listener.local_addr().unwrap());
         let app = Router::new().fallback(answer).with_state(Arc::clone(&room));
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
@@ -89,6 +118,30 @@ impl Provider {
 impl Drop for Provider {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+struct Tls {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            // A client that does not trust us breaks off here.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 
