@@ -5,17 +5,21 @@
 
 mod card;
 mod dictionary;
+mod email;
+mod group;
 mod iban;
 mod kind;
 mod network;
 mod pattern;
 mod phone;
 mod secret;
+mod word;
 
 use std::ops::Range;
 
 pub use kind::{BadKind, Kind};
-pub(crate) use pattern::{compiled, inside_word};
+pub(crate) use pattern::compiled;
+pub(crate) use word::inside_word;
 
 use crate::{label::Label, policy::Policy};
 

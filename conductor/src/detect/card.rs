@@ -1,29 +1,85 @@
-//! Payment card numbers (ISO/IEC 7812): 13 to 19 digits, grouped or not, that pass the Luhn check.
+//! Payment card numbers (ISO/IEC 7812): 12 to 19 digits, grouped or not, of an issuer's range, that pass the Luhn check.
 
-use std::sync::LazyLock;
+use super::{Kind, group::Digits, pattern::Raw, word::inside_word};
 
-use regex::Regex;
+const LONGEST: usize = 19;
 
-use super::{
-    Kind,
-    pattern::{Raw, compiled, inside_word},
-};
+/// As many groups as cards are printed with; more are a card only if nothing else stands beside them.
+const MANY_GROUPS: usize = 6;
 
-static DIGITS: LazyLock<Regex> = LazyLock::new(|| compiled(r"[2-6](?:[ \u{a0}.-]?[0-9]){12,18}"));
-
-pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    found.extend(
-        DIGITS
-            .find_iter(text)
-            .map(|m| m.range())
-            .filter(|span| !inside_word(text, span) && luhn(&text[span.clone()]))
-            .map(|span| (span, Kind::CARD)),
-    );
+pub(super) fn find(digits: &Digits<'_>, found: &mut Vec<Raw>) {
+    let groups = &digits.groups;
+    let mut at = 0;
+    while at < groups.len() {
+        if let Some(last) = longest(digits, at) {
+            found.push((groups[at].start..groups[last].end, Kind::CARD));
+            at = last;
+        }
+        at += 1;
+    }
 }
 
-/// The Luhn sum over the digits of `text`; other characters do not count.
-fn luhn(text: &str) -> bool {
-    let sum: u32 = text
+/// The last group of the longest card number that begins with the group `from`.
+fn longest(digits: &Digits<'_>, from: usize) -> Option<usize> {
+    let mut number = String::new();
+    let mut last = None;
+    for to in from..digits.groups.len() {
+        let apart = to > from && (!beside(digits, to) || digits.gap(to) != digits.gap(from + 1));
+        if apart || number.len() + digits.groups[to].len() > LONGEST {
+            break;
+        }
+        number.push_str(digits.group(to));
+        if is_card(&number) && stands_alone(digits, from, to) {
+            last = Some(to);
+        }
+    }
+    last
+}
+
+/// Whether the group `to` may go on with a number.
+fn beside(digits: &Digits<'_>, to: usize) -> bool {
+    matches!(digits.gap(to), Some(" " | "-"))
+}
+
+fn is_card(number: &str) -> bool {
+    issued(number) && luhn(number) && !is_barcode(number)
+}
+
+/// Whether the groups are no part of a word, of a decimal fraction, or of a long row of numbers.
+fn stands_alone(digits: &Digits<'_>, from: usize, to: usize) -> bool {
+    let span = digits.groups[from].start..digits.groups[to].end;
+    let mut before = digits.text[..span.start].chars().rev();
+    let fraction = from == to
+        && before.next().is_some_and(|c| c == '.' || c == ',')
+        && before.next().is_some_and(|c| c.is_ascii_digit());
+    let row = to - from >= MANY_GROUPS && (beside(digits, from) || beside(digits, to + 1));
+    !fraction && !row && !inside_word(digits.text, &span)
+}
+
+/// Whether an issuer has numbers that begin so and are as long.
+fn issued(number: &str) -> bool {
+    let head = |digits: usize| {
+        number
+            .get(..digits)
+            .and_then(|head| head.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
+    let lengths = match (head(1), head(2), head(3), head(4)) {
+        (4, ..) => return matches!(number.len(), 13 | 16 | 19), // Visa.
+        (_, 51..=55, ..) | (.., 2221..=2720) => 16..=16,        // Mastercard.
+        (_, 34 | 37, ..) => 15..=15,                            // American Express.
+        (_, 36 | 38 | 39, ..) | (_, _, 300..=305, _) => 14..=LONGEST, // Diners Club.
+        (_, 62 | 65, ..) | (_, _, 644..=649, _) => 16..=LONGEST, // UnionPay, Discover.
+        (.., 6011 | 3528..=3589 | 2200..=2204) => 16..=LONGEST, // Discover, JCB, Mir.
+        (.., 5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763) => 12..=LONGEST, // Maestro.
+        _ => return false,
+    };
+    lengths.contains(&number.len())
+}
+
+/// The Luhn sum over digits.
+fn luhn(number: &str) -> bool {
+    let sum: u32 = number
         .chars()
         .rev()
         .filter_map(|c| c.to_digit(10))
@@ -37,13 +93,25 @@ fn luhn(text: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
+/// Whether it is an article number (EAN-13); no card of 13 digits has been issued for long.
+fn is_barcode(number: &str) -> bool {
+    let sum: u32 = number
+        .chars()
+        .rev()
+        .filter_map(|c| c.to_digit(10))
+        .enumerate()
+        .map(|(place, digit)| if place % 2 == 0 { digit } else { digit * 3 })
+        .sum();
+    number.len() == 13 && sum.is_multiple_of(10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn cards(text: &str) -> Vec<&str> {
         let mut found = Vec::new();
-        find(text, &mut found);
+        find(&Digits::of(text), &mut found);
         found.into_iter().map(|(span, _)| &text[span]).collect()
     }
 
@@ -52,14 +120,36 @@ mod tests {
         for number in [
             "4111111111111111",
             "4111 1111 1111 1111",
+            "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+            "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
             "5555-5555-5555-4444",
             "378282246310005",
             "3782 822463 10005",
             "6011111111111117",
             "2223003122003222",
+            "30569309025904",
+            "3530111333300000",
         ] {
             assert_eq!(cards(&format!("pay {number}, now")), [number]);
         }
+    }
+
+    #[test]
+    fn a_card_is_found_beside_other_numbers() {
+        for (text, number) in [
+            ("4111 1111 1111 1111 12/27", "4111 1111 1111 1111"),
+            ("4111 1111 1111 1111 123", "4111 1111 1111 1111"),
+            ("5 4111 1111 1111 1111", "4111 1111 1111 1111"),
+            ("4111111111111111 12/27", "4111111111111111"),
+            ("12/27 5555-5555-5555-4444 123", "5555-5555-5555-4444"),
+            ("卡号4111111111111111。", "4111111111111111"),
+        ] {
+            assert_eq!(cards(text), [number], "{text}");
+        }
+        assert_eq!(
+            cards("4111 1111 1111 1111 5555 5555 5555 4444"),
+            ["4111 1111 1111 1111", "5555 5555 5555 4444"]
+        );
     }
 
     #[test]
@@ -67,5 +157,31 @@ mod tests {
         assert!(cards("4111111111111112").is_empty());
         assert!(cards("part x4111111111111111").is_empty());
         assert!(cards("order 123456789").is_empty());
+        assert!(cards("41111111111111110000").is_empty());
+    }
+
+    #[test]
+    fn barcodes_readings_and_numbers_of_no_issuer_are_no_cards() {
+        // Each passes the Luhn check.
+        for digits in [
+            "4006381333931",
+            "4000000000006",
+            "7992739871300005",
+            "356938035643809",
+        ] {
+            let sum = luhn(digits);
+            assert!(cards(digits).is_empty(), "{digits} {sum}");
+        }
+        let readings = |first: u32| {
+            let row: Vec<String> = (first..first + 40)
+                .map(|tenths| format!("{}.{}", tenths / 10, tenths % 10))
+                .collect();
+            row.join(" ")
+        };
+        for first in 20..69 {
+            assert!(cards(&readings(first)).is_empty());
+        }
+        assert!(cards("0.4111111111111111").is_empty());
+        assert!(cards("7 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1").is_empty());
     }
 }

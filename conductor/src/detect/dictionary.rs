@@ -1,4 +1,4 @@
-//! A site's own words, all found in one pass, case and accents folded.
+//! A site's own words, all found in one pass, case, accents and the kinds of quotes and dashes folded.
 
 use std::ops::Range;
 
@@ -7,7 +7,8 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{
     Kind,
-    pattern::{Raw, inside_word},
+    pattern::Raw,
+    word::{inside_word, joins},
 };
 use crate::policy::Dictionary;
 
@@ -45,8 +46,12 @@ impl Words {
         }
         let folded = fold(text);
         for hit in self.automaton.find_overlapping_iter(&folded.text) {
-            let span = folded.origin(hit.start()..hit.end());
-            if !inside_word(text, &span) {
+            let hit_at = hit.start()..hit.end();
+            let span = folded.origin(hit_at.clone());
+            if folded.is_whole(&hit_at)
+                && (!inside_word(&folded.text, &hit_at)
+                    || is_genitive(&folded, &hit_at, &text[span.clone()]))
+            {
                 found.push((span, self.kinds[hit.pattern().as_usize()].clone()));
             }
         }
@@ -65,6 +70,39 @@ impl Folded {
     fn origin(&self, span: Range<usize>) -> Range<usize> {
         self.from[span.start].start..self.from[span.end - 1].end
     }
+
+    /// Whether a part begins and ends where characters of the original do: one of Hangul is several here.
+    fn is_whole(&self, span: &Range<usize>) -> bool {
+        let cuts = |at: usize| {
+            at > 0
+                && self
+                    .from
+                    .get(at)
+                    .is_some_and(|from| from.start == self.from[at - 1].start)
+        };
+        !cuts(span.start) && !cuts(span.end)
+    }
+}
+
+/// Whether but an `s` follows the word, as in the German "Müllers"; that of a short word needs a capital, or else
+/// "does" would be Doe's.
+fn is_genitive(folded: &Folded, hit: &Range<usize>, original: &str) -> bool {
+    let rest = &folded.text[hit.end..];
+    let length = original.chars().count();
+    let named = length >= 5 || (length >= 3 && original.starts_with(char::is_uppercase));
+    let ends = rest
+        .strip_prefix('s')
+        .is_some_and(|rest| !rest.starts_with(joins));
+    let starts = !folded.text[..hit.start].ends_with(joins);
+    named && ends && starts
+}
+
+impl Folded {
+    fn push(&mut self, c: char, from: &Range<usize>) {
+        self.text.push(c);
+        self.from
+            .extend(std::iter::repeat_n(from.clone(), c.len_utf8()));
+    }
 }
 
 fn fold(original: &str) -> Folded {
@@ -74,31 +112,56 @@ fn fold(original: &str) -> Folded {
     };
     for (at, c) in original.char_indices() {
         let here = at..at + c.len_utf8();
-        if c.is_whitespace() {
-            if folded.text.ends_with(' ') {
-                continue;
-            }
-            folded.text.push(' ');
-            folded.from.push(here);
+        if is_invisible(c) {
             continue;
         }
-        for plain in c.nfkd() {
-            if is_combining_mark(plain) {
+        if c.is_whitespace() {
+            if !folded.text.ends_with(' ') {
+                folded.push(' ', &here);
+            }
+            continue;
+        }
+        for part in one_of_its_kind(c).nfkd() {
+            if is_combining_mark(part) {
                 // An accent that stands alone belongs to the letter before it.
                 if let Some(last) = folded.from.last_mut() {
                     last.end = last.end.max(here.end);
                 }
                 continue;
             }
-            for lower in plain.to_lowercase() {
-                folded.text.push(lower);
-                folded
-                    .from
-                    .extend(std::iter::repeat_n(here.clone(), lower.len_utf8()));
+            for lower in part.to_lowercase() {
+                match lower {
+                    'ß' => "ss".chars().for_each(|s| folded.push(s, &here)),
+                    'ς' => folded.push('σ', &here),
+                    _ => folded.push(lower, &here),
+                }
             }
         }
     }
     folded
+}
+
+/// One quote for all that stand for an apostrophe, one dash for all.
+fn one_of_its_kind(c: char) -> char {
+    match c {
+        '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' | '\u{2bc}' | '\u{60}' | '\u{b4}' => '\'',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        _ => c,
+    }
+}
+
+/// Soft hyphens, characters without width, marks of direction.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
 }
 
 #[cfg(test)]
@@ -133,8 +196,35 @@ mod tests {
     }
 
     #[test]
+    fn words_are_found_however_they_are_typed() {
+        for (word, text, found) in [
+            ("O'Brien", "ask O’Brien", "O’Brien"),
+            ("O’Brien", "ask o'brien", "o'brien"),
+            ("Weiß", "Frau WEISS fragt", "WEISS"),
+            ("Weiss", "Frau Weiß fragt", "Weiß"),
+            ("Anna-Lena", "mit Anna\u{2011}Lena", "Anna\u{2011}Lena"),
+            ("Anna-Lena", "mit Anna–Lena", "Anna–Lena"),
+            ("Müller", "Herr Mül\u{ad}ler", "Mül\u{ad}ler"),
+            ("Müller", "Herr Mül\u{200b}ler", "Mül\u{200b}ler"),
+            ("Γιώργος", "ΓΙΩΡΓΟΣ ήταν", "ΓΙΩΡΓΟΣ"),
+            ("Müller", "Müllers Schicht", "Müller"),
+            ("Ana", "Anas Schicht", "Ana"),
+            ("Ana", "Ana's shift", "Ana"),
+            ("田中", "田中さんが来た", "田中"),
+            ("王小明", "请王小明来", "王小明"),
+            ("สมชาย", "คุณสมชายครับ", "สมชาย"),
+            ("김철수", "김철수가 왔다", "김철수"),
+        ] {
+            assert_eq!(names(&[word], text), [found], "{text}");
+        }
+    }
+
+    #[test]
     fn a_part_of_a_word_is_not_the_word() {
         assert!(names(&["Ana"], "banana analysis").is_empty());
+        assert!(names(&["Ana"], "ana\u{ad}lysis").is_empty());
+        assert!(names(&["Doe"], "it does").is_empty());
+        assert!(names(&["가나"], "가난").is_empty());
     }
 
     #[test]

@@ -7,10 +7,11 @@ use regex::Regex;
 use super::{
     Kind,
     pattern::{Raw, compiled},
+    word::inside_word,
 };
 
-static HEAD: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r"(?i)\b[A-Z]{2}[0-9]{2}(?:[ \u{a0}-]?[A-Z0-9]){11,30}"));
+/// Country and check digits. The boundary is ASCII's, since other scripts need no space before it.
+static HEAD: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)(?-u:\b)[A-Z]{2}[0-9]{2}"));
 
 /// How long the IBANs of each country are, from the SWIFT registry.
 const LENGTHS: [(&str, usize); 88] = [
@@ -105,29 +106,39 @@ const LENGTHS: [(&str, usize); 88] = [
 ];
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    for m in HEAD.find_iter(text) {
-        if let Some(span) = valid_prefix(text, m.range()) {
+    let mut end = 0;
+    for head in HEAD.find_iter(text) {
+        if head.start() < end {
+            continue;
+        }
+        if let Some(span) = valid_from(text, head.start()) {
+            end = span.end;
             found.push((span, Kind::IBAN));
         }
     }
 }
 
-/// The start of `span` that is a valid IBAN; words may follow it after a space.
-fn valid_prefix(text: &str, span: Range<usize>) -> Option<Range<usize>> {
-    let characters: Vec<(usize, char)> = text[span.clone()]
-        .char_indices()
-        .filter(|(_, c)| c.is_ascii_alphanumeric())
-        .map(|(at, c)| (span.start + at, c.to_ascii_uppercase()))
-        .collect();
-    let country: String = characters.iter().take(2).map(|(_, c)| c).collect();
+/// The valid IBAN that begins at `start`; words may follow it after a space.
+fn valid_from(text: &str, start: usize) -> Option<Range<usize>> {
+    let country = text.get(start..start + 2)?.to_ascii_uppercase();
     let (_, length) = LENGTHS.iter().find(|(code, _)| *code == country)?;
-    let account = characters.get(..*length)?;
-    let end = account.last()?.0 + 1;
-    let glued = text[end..]
-        .chars()
-        .next()
-        .is_some_and(char::is_alphanumeric);
-    (!glued && remainder(account) == 1).then_some(span.start..end)
+    let mut account = Vec::with_capacity(*length);
+    let mut apart = false;
+    for (at, c) in text[start..].char_indices() {
+        if c.is_ascii_alphanumeric() {
+            account.push((start + at, c.to_ascii_uppercase()));
+            apart = false;
+        } else if apart || !matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '-') {
+            return None;
+        } else {
+            apart = true;
+        }
+        if account.len() == *length {
+            break;
+        }
+    }
+    let span = start..account.get(length - 1)?.0 + 1;
+    (!inside_word(text, &span) && remainder(&account) == 1).then_some(span)
 }
 
 /// The remainder modulo 97 with the first four characters moved to the end and letters as 10 to 35.
@@ -164,6 +175,21 @@ mod tests {
         ] {
             assert_eq!(ibans(&format!("to {iban} by Friday")), [iban], "{iban}");
         }
+    }
+
+    #[test]
+    fn an_iban_is_found_after_what_looks_like_the_head_of_one() {
+        let iban = "DE89 3704 0044 0532 0130 00";
+        assert_eq!(ibans(&format!("PO45 {iban}")), [iban]);
+        assert_eq!(ibans(&format!("AT12 3456 {iban}.")), [iban]);
+        assert_eq!(
+            ibans(&format!("{iban} NL91ABNA0417164300 {iban}")),
+            [iban, "NL91ABNA0417164300", iban]
+        );
+        assert_eq!(
+            ibans("账号DE89370400440532013000"),
+            ["DE89370400440532013000"]
+        );
     }
 
     #[test]

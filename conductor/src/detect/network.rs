@@ -6,12 +6,13 @@ use regex::Regex;
 
 use super::{
     Kind,
-    pattern::{Raw, compiled, inside_word, matches},
+    pattern::{Raw, compiled},
+    word::inside_word,
 };
 
 static IPV4: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"\b(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\b",
+        r"(?-u:\b)(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?-u:\b)",
     )
 });
 
@@ -20,33 +21,59 @@ static IPV6: LazyLock<Regex> =
 
 static MAC: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)\b(?:[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})\b",
+        r"(?i)(?-u:\b)(?:[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})(?-u:\b)",
     )
 });
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    matches(&MAC, text, &Kind::MAC, found);
-    let first = found.len();
-    matches(&IPV4, text, &Kind::IP, found);
-    // Four numbers with dots inside a longer run of them are a version or an object identifier.
-    let mut at = 0;
-    found.retain(|(span, _)| {
-        at += 1;
-        at <= first || !dotted_on(text, span.start, span.end)
-    });
-    let is_address = |span: &Range<usize>| {
-        let address = &text[span.clone()];
-        // Without a digit, two words with colons between them are a path in some language.
+    let whole = |pattern: &Regex| -> Vec<Range<usize>> {
+        pattern
+            .find_iter(text)
+            .map(|m| m.range())
+            .filter(|span| !inside_word(text, span))
+            .collect()
+    };
+    found.extend(whole(&MAC).into_iter().map(|span| (span, Kind::MAC)));
+    let four = whole(&IPV4)
+        .into_iter()
+        // Four numbers with dots inside a longer run of them are a version or an object identifier.
+        .filter(|span| !dotted_on(text, span.start, span.end));
+    found.extend(four.map(|span| (span, Kind::IP)));
+    let six = IPV6
+        .find_iter(text)
+        .filter_map(|m| trimmed(text, m.range()));
+    found.extend(six.map(|span| (span, Kind::IP)));
+}
+
+/// The IPv6 address in `span`, which may have the colon or the last letters of a word before it, and a colon, a port
+/// or the first letters of a word behind it.
+fn trimmed(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let run = &text[span.clone()];
+    let mut starts = vec![span.start];
+    if let Some((head, rest)) = run.split_once(':')
+        && !rest.starts_with(':')
+    {
+        starts.push(span.start + head.len() + 1);
+    }
+    let mut ends = vec![span.end];
+    if let Some((rest, tail)) = run.rsplit_once(':')
+        && !rest.ends_with(':')
+    {
+        ends.push(span.end - tail.len() - 1);
+    }
+    starts
+        .iter()
+        .flat_map(|&start| ends.iter().map(move |&end| start..end))
+        .find(|span| is_ipv6(text, span))
+}
+
+fn is_ipv6(text: &str, span: &Range<usize>) -> bool {
+    // Without a digit, two words with colons between them are a path in some language.
+    text.get(span.clone()).is_some_and(|address| {
         address.contains(|c: char| c.is_ascii_digit())
             && !inside_word(text, span)
             && address.parse::<Ipv6Addr>().is_ok()
-    };
-    found.extend(
-        IPV6.find_iter(text)
-            .map(|m| m.range())
-            .filter(is_address)
-            .map(|span| (span, Kind::IP)),
-    );
+    })
 }
 
 fn dotted_on(text: &str, start: usize, end: usize) -> bool {
@@ -82,6 +109,13 @@ mod tests {
                 "ip",
             ),
             ("[2001:db8::1]", "2001:db8::1", "ip"),
+            ("addr:2001:db8::1", "2001:db8::1", "ip"),
+            ("IPv6:2001:db8::1", "2001:db8::1", "ip"),
+            ("fe80::1: down", "fe80::1", "ip"),
+            ("2001:db8::1:down", "2001:db8::1", "ip"),
+            ("2001:db8:0:0:0:0:0:1:443", "2001:db8:0:0:0:0:0:1", "ip"),
+            ("::1 answers", "::1", "ip"),
+            ("地址10.20.30.40不通", "10.20.30.40", "ip"),
             ("mac 00:1A:2b:3C:4d:5E!", "00:1A:2b:3C:4d:5E", "mac"),
             ("mac 00-1A-2B-3C-4D-5E", "00-1A-2B-3C-4D-5E", "mac"),
             ("001a.2b3c.4d5e", "001a.2b3c.4d5e", "mac"),
@@ -98,9 +132,14 @@ mod tests {
             "version 300.1.2.3",
             "std::vec::Vec",
             "a::b",
+            "foo::1",
+            "abc::b::c1",
+            "12:30:15: stopped",
             "::",
         ] {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }
+        let fingerprint = "ab:01:cd:02:ef:03:".repeat(3) + "ab:01";
+        assert!(all(&fingerprint).iter().all(|(_, kind)| kind == "mac"));
     }
 }

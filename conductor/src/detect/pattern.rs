@@ -1,19 +1,13 @@
 //! Everything that has a form: runs each detector of this folder over a text.
 
-use std::{ops::Range, sync::LazyLock};
+use std::ops::Range;
 
 use regex::Regex;
 
-use super::{Kind, card, iban, network, phone, secret};
+use super::{Kind, card, email, group::Digits, iban, network, phone, secret};
 
 /// A piece of text and its type, before policy gives it a label.
 pub(super) type Raw = (Range<usize>, Kind);
-
-static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(
-        r"(?i)[\p{L}\p{N}][\p{L}\p{N}._%+'-]{0,63}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}{2,24}",
-    )
-});
 
 /// Compiles one of our own patterns.
 #[expect(
@@ -31,22 +25,13 @@ pub(super) fn matches(pattern: &Regex, text: &str, kind: &Kind, found: &mut Vec<
 
 /// Adds all that has a form.
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    if text.contains('@') {
-        matches(&EMAIL, text, &Kind::EMAIL, found);
-    }
+    let digits = Digits::of(text);
+    email::find(text, found);
     secret::find(text, found);
     iban::find(text, found);
-    card::find(text, found);
+    card::find(&digits, found);
     network::find(text, found);
-    phone::find(text, found);
-}
-
-/// Whether the characters beside `span` belong to the same word, so that it is but a part of something else.
-pub(crate) fn inside_word(text: &str, span: &Range<usize>) -> bool {
-    let before = text[..span.start].chars().next_back();
-    let after = text[span.end..].chars().next();
-    let joins = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    joins(before) || joins(after)
+    phone::find(&digits, found);
 }
 
 /// Whether `text` is one of our placeholders, perhaps with punctuation after it.

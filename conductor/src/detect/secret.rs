@@ -1,5 +1,7 @@
 //! Keys: those whose issuers give them a recognisable form, private keys in PEM, and what a text itself calls a secret.
 
+mod named;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -13,15 +15,15 @@ use super::{
 static ISSUED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(concat!(
         r"\b(?:",
-        r"sk-[A-Za-z0-9_-]{16,200}", // OpenAI, Anthropic, ours.
+        r"sk-[A-Za-z0-9_-]{16,}", // OpenAI, Anthropic, ours.
         r"|(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255})", // GitHub.
         r"|glpat-[A-Za-z0-9_-]{20,64}", // GitLab.
         r"|(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}", // AWS.
-        r"|AIza[A-Za-z0-9_-]{35}",   // Google.
-        r"|hf_[A-Za-z0-9]{30,64}",   // Hugging Face.
+        r"|AIza[A-Za-z0-9_-]{35}", // Google.
+        r"|hf_[A-Za-z0-9]{30,64}", // Hugging Face.
         r"|xox[abeoprs]-[A-Za-z0-9-]{10,250}", // Slack.
         r"|[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}", // Stripe.
-        r"|npm_[A-Za-z0-9]{36}",     // npm.
+        r"|npm_[A-Za-z0-9]{36}",  // npm.
         r"|pypi-[A-Za-z0-9_-]{50,250}", // PyPI.
         r"|eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,2000}", // JSON web token.
         r")"
@@ -35,11 +37,16 @@ static PEM: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// `password: …`, `api_key = …`, `Authorization: Bearer …`: the value alone is the finding.
-static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+/// A scheme alone that says of what follows it that it is a secret.
+static SCHEME: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r#"(?i)\b(?:[a-z0-9_-]{0,40}(?:api[_-]?key|apikey|secret|access[_-]?token|auth[_-]?token|password|passwd|passwort|pwd))["']?\s{0,4}(?:=|:|=>)\s{0,4}["']?([^\s"'<>,;]{6,400})|\bbearer\s+([A-Za-z0-9._~+/-]{16,4000}=*)"#,
+        r#"(?i)\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?(?:basic|bearer|token|apikey)\s{1,4}([^\s"'<>,;]+)|\bbearer\s+([A-Za-z0-9._~+/-]{16,}=*)"#,
     )
+});
+
+/// `scheme://user:password@host`.
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(r#"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/"'<>]{0,128}:([^\s/"'<>]{1,256})@"#)
 });
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
@@ -47,10 +54,13 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     if text.contains("PRIVATE KEY") {
         matches(&PEM, text, &Kind::PRIVATE_KEY, found);
     }
-    found.extend(NAMED.captures_iter(text).filter_map(|groups| {
-        let value = groups.get(1).or_else(|| groups.get(2))?;
-        (!is_placeholder(value.as_str())).then(|| (value.range(), Kind::API_KEY))
-    }));
+    for pattern in [&SCHEME, &ADDRESS] {
+        found.extend(pattern.captures_iter(text).filter_map(|groups| {
+            let value = groups.get(1).or_else(|| groups.get(2))?;
+            (!is_placeholder(value.as_str())).then(|| (value.range(), Kind::API_KEY))
+        }));
+    }
+    named::find(text, found);
 }
 
 #[cfg(test)]

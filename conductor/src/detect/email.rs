@@ -1,0 +1,163 @@
+//! E-mail addresses, and `name@host` where the host is a machine of the site.
+
+use std::net::Ipv4Addr;
+
+use unicode_normalization::char::is_combining_mark;
+
+use super::{Kind, pattern::Raw};
+
+/// What stands behind an `@` in versions and digests.
+const NO_HOSTS: [&str; 11] = [
+    "alpha", "beta", "canary", "head", "latest", "main", "master", "next", "rc", "sha256", "stable",
+];
+
+pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
+    let mut end = 0;
+    for (at, _) in text.match_indices('@') {
+        let local = local_part(text.get(end..at).unwrap_or_default());
+        let host = host_part(&text[at + 1..]);
+        if is_address(local, host) {
+            end = at + 1 + host.len();
+            found.push((at - local.len()..end, Kind::EMAIL));
+        }
+        end = end.max(at + 1);
+    }
+}
+
+/// The end of `text` that may stand before an `@`.
+fn local_part(text: &str) -> &str {
+    let fits = |c: char| is_letter(c) || "!#$%&'’ʼ*+/=^_{}~.-".contains(c);
+    let start = text
+        .char_indices()
+        .rev()
+        .take_while(|(_, c)| fits(*c))
+        .last()
+        .map_or(text.len(), |(at, _)| at);
+    let local = text[start..].trim_start_matches(|c| !is_letter(c));
+    // `mail=ana@…` is a name and its value, `bounce+ana=x.example@…` is one address.
+    let tag = local.find('+').unwrap_or(local.len());
+    local[..tag].rfind('=').map_or(local, |name| {
+        local[name..].trim_start_matches(|c| !is_letter(c))
+    })
+}
+
+/// The start of `text` that may stand behind an `@`.
+fn host_part(text: &str) -> &str {
+    let fits = |c: char| is_letter(c) || matches!(c, '.' | '-' | '_');
+    let end = text.find(|c| !fits(c)).unwrap_or(text.len());
+    text[..end].trim_end_matches(|c| !is_letter(c))
+}
+
+fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || is_combining_mark(c)
+}
+
+fn is_address(local: &str, host: &str) -> bool {
+    if local.is_empty() || !host.starts_with(is_letter) || host.contains("..") {
+        return false;
+    }
+    match host.rsplit_once('.') {
+        Some((_, top)) => host.parse::<Ipv4Addr>().is_ok() || (is_top(top) && !is_version(host)),
+        None => is_person(local) && is_machine(host),
+    }
+}
+
+fn is_top(label: &str) -> bool {
+    let international = label
+        .get(..4)
+        .is_some_and(|head| head.eq_ignore_ascii_case("xn--"));
+    international
+        || (label.chars().nth(1).is_some()
+            && label.chars().any(char::is_alphabetic)
+            && label.starts_with(char::is_alphabetic))
+}
+
+/// `package@1.2.3-rc.next`.
+fn is_version(host: &str) -> bool {
+    host.split('.')
+        .take(2)
+        .all(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_person(local: &str) -> bool {
+    local.chars().count() >= 2
+        && local.starts_with(char::is_alphabetic)
+        && local
+            .chars()
+            .all(|c| is_letter(c) || matches!(c, '.' | '_' | '-' | '\'' | '’'))
+}
+
+/// A host's own name, but no tag and no version such as `v4`.
+fn is_machine(host: &str) -> bool {
+    let version = host
+        .strip_prefix(['v', 'V'])
+        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    host.len() >= 2
+        && host.starts_with(char::is_alphabetic)
+        && !version
+        && !NO_HOSTS.contains(&host.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn emails(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        find(text, &mut found);
+        found.into_iter().map(|(span, _)| &text[span]).collect()
+    }
+
+    #[test]
+    fn addresses_are_found_whole() {
+        let long = format!("{}@x.com", "a1".repeat(60));
+        for address in [
+            "ana@plant.example",
+            "Ana.Silva+shift@mail.plant.example",
+            "john/doe@x.com",
+            "o’neil@x.com",
+            "o'neil@x.com",
+            "jose\u{301}@x.com",
+            "bounce+ana=plant.example@lists.example",
+            "почта@пример.xn--p1ai",
+            "почта@пример.рф",
+            "ana@plc7",
+            "user@10.0.0.5",
+            "user@163.com",
+            long.as_str(),
+        ] {
+            for text in [
+                format!("write to {address}, please"),
+                format!("<{address}>"),
+                format!("mail={address}."),
+                format!("'{address}'"),
+            ] {
+                assert_eq!(emails(&text), [address], "{text}");
+            }
+        }
+        assert_eq!(emails("ana@x.com@bob@y.org"), ["ana@x.com", "bob@y.org"]);
+    }
+
+    #[test]
+    fn mentions_decorators_and_versions_are_no_addresses() {
+        for text in [
+            "@app.route(\"/\")",
+            "thanks @maria and @li",
+            "a @ b",
+            "x = a@b",
+            "W@b.T",
+            "lodash@4.17.21",
+            "react@18.2.0-rc.next",
+            "actions/checkout@v4",
+            "setup@v4",
+            "vite@latest",
+            "image@sha256:0123",
+            "10A@24V",
+            "https://site.example/@maria",
+            "ana@",
+            "@",
+        ] {
+            assert!(emails(text).is_empty(), "{text}: {:?}", emails(text));
+        }
+    }
+}

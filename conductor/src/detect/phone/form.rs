@@ -1,0 +1,154 @@
+//! The forms in which telephone numbers are written.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::super::pattern::compiled;
+
+/// As many digits as E.164 has, and the zero in brackets that is not dialled from abroad.
+pub(super) const LONGEST: usize = 16;
+
+/// As few as a number has that only a cue tells from others, apart from three pairs.
+pub(super) const SHORTEST: usize = 7;
+
+/// Mobile numbers without any space: German, British, and those of ten digits such as French ones.
+static BARE_MOBILE: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"^(?:01[5-7][0-9]{8,9}|07[0-9]{9}|0[67][0-9]{8})$"));
+
+/// Groups of digits and what stands between them.
+pub(super) struct Number<'t> {
+    pub(super) groups: Vec<&'t str>,
+    pub(super) between: Vec<&'t str>,
+    pub(super) bracketed: bool,
+    /// Whether it is no part of a longer row of such groups.
+    pub(super) alone: bool,
+}
+
+impl Number<'_> {
+    /// Without a cue, only forms that little else has.
+    pub(super) fn is_written_as_phone(&self) -> bool {
+        self.is_abroad()
+            || self.is_area()
+            || self.is_trunk()
+            || self.is_american()
+            || self.is_indian()
+    }
+
+    pub(super) fn digits(&self) -> usize {
+        self.groups.iter().map(|group| group.len()).sum()
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.groups.iter().map(|group| group.len()).collect()
+    }
+
+    /// Long enough to be one where a cue says so: `555 0143`, `33 93 31`.
+    pub(super) fn is_local(&self) -> bool {
+        (self.digits() >= SHORTEST || self.lengths() == [2, 2, 2]) && !self.is_decimal()
+    }
+
+    /// `0101 1010 0011`.
+    pub(super) fn is_bits(&self) -> bool {
+        self.groups
+            .iter()
+            .all(|group| group.bytes().all(|digit| digit <= b'1'))
+    }
+
+    /// Measured values: `0.25 0.50`, `0.333333333`.
+    fn is_decimal(&self) -> bool {
+        let points = self
+            .between
+            .iter()
+            .step_by(2)
+            .all(|between| *between == ".");
+        let rest = self
+            .between
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .all(|between| *between != ".");
+        match self.groups.as_slice() {
+            [_] => false,
+            [whole, _] => points && whole.len() == 1,
+            _ => points && rest,
+        }
+    }
+
+    /// 00, a country and at least nine more digits.
+    fn is_abroad(&self) -> bool {
+        let mut head = self.groups.iter().flat_map(|group| group.chars());
+        head.next() == Some('0')
+            && head.next() == Some('0')
+            && head.next().is_some_and(|country| country != '0')
+            && self.groups[0].len() != 1
+            && (12..=LONGEST).contains(&self.digits())
+    }
+
+    /// An area code in brackets.
+    fn is_area(&self) -> bool {
+        let closes = |at: usize| {
+            self.between
+                .get(at)
+                .is_some_and(|between| between.contains(')'))
+        };
+        let opens = self
+            .between
+            .first()
+            .is_some_and(|between| between.contains('('));
+        let area = self.bracketed && closes(0) && (2..=5).contains(&self.groups[0].len());
+        let zero = opens && closes(1) && matches!(self.groups[0], "0" | "1");
+        (area && self.digits() >= 8) || (zero && self.digits() >= 9)
+    }
+
+    /// The zero of national calls, and an area code.
+    pub(super) fn is_trunk(&self) -> bool {
+        let first = self.groups[0];
+        if !is_area_code(first) {
+            return false;
+        }
+        match self.lengths().as_slice() {
+            [_] => BARE_MOBILE.is_match(first),
+            [2, 2, rest @ ..] if rest.iter().all(|length| *length == 2) => {
+                rest.len() == 3 && self.alone
+            }
+            [2..=6, rest @ ..] => {
+                let fraction = rest.len() == 1 && self.between[0] == ".";
+                // 0100 0200 0300.
+                let row = rest.len() > 1 && self.groups.iter().all(|group| group.starts_with('0'));
+                (9..=12).contains(&self.digits()) && !fraction && !row
+            }
+            _ => false,
+        }
+    }
+
+    /// The 3-3-4 of North America; with mere spaces, only if area and exchange can be.
+    fn is_american(&self) -> bool {
+        let (prefix, rest) = match self.lengths().as_slice() {
+            [3, 3, 4] => (None, 0),
+            [1, 3, 3, 4] => (Some(self.groups[0]), 1),
+            _ => return false,
+        };
+        let spaced = self.between.iter().all(|between| *between == " ");
+        let real = self.groups[rest..rest + 2]
+            .iter()
+            .all(|group| group.starts_with(|digit| digit >= '2'));
+        prefix.is_none_or(|prefix| prefix == "1") && self.alone && (!spaced || real)
+    }
+
+    /// The 5-5 of Indian mobiles; round ones are rather two amounts.
+    fn is_indian(&self) -> bool {
+        self.lengths() == [5, 5]
+            && self.between[0] == " "
+            && self.alone
+            && self.groups[0].starts_with(|digit| digit >= '6')
+            && !self.groups.iter().all(|group| group.ends_with("00"))
+    }
+}
+
+/// Whether digits begin as those of a national call do: one zero.
+pub(super) fn is_area_code(group: &str) -> bool {
+    group
+        .strip_prefix('0')
+        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('0'))
+}
