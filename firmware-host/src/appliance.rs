@@ -99,6 +99,11 @@ pub enum AcceptError {
         /// The limit.
         limit: usize,
     },
+    /// As many reports wait for the broker as may, and none of them can be dropped.
+    #[error(
+        "the outbox is full of reports that the MQTT broker has not taken; try again when it is connected"
+    )]
+    Backlog,
     /// The program is stopping.
     #[error("the appliance is stopping; try again soon")]
     Draining,
@@ -157,10 +162,7 @@ impl Appliance {
             }
             let trace = self.inner.store.trace(&task.task.id).await?;
             let history = trace.into_iter().map(|entry| entry.event).collect();
-            let cancel = self.launch(task.task, task.accepted_at, history, None);
-            if task.cancelled {
-                cancel.cancel();
-            }
+            self.launch(task.task, task.accepted_at, history, None);
             resumed += 1;
         }
         Ok(resumed)
@@ -225,6 +227,7 @@ impl Appliance {
             Insertion::Same(_) => Ok((id, false)),
             Insertion::Conflict => Err(AcceptError::Conflict { id }),
             Insertion::Full => Err(AcceptError::Full { limit }),
+            Insertion::Backlog => Err(AcceptError::Backlog),
         }
     }
 
@@ -232,10 +235,7 @@ impl Appliance {
     pub async fn outcome(&self, id: &TaskId) -> Result<Outcome, StoreError> {
         loop {
             let done = self.open().get(id).map(|open| open.done.clone());
-            let Some(record) = self.inner.store.task(id).await? else {
-                return Err(StoreError::NoTask(id.to_string()));
-            };
-            if let Some(outcome) = record.outcome {
+            if let Some(outcome) = self.inner.store.ending(id).await? {
                 return Ok(outcome);
             }
             match done {

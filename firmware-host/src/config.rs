@@ -73,7 +73,7 @@ pub struct Config {
 pub struct ApiLimits {
     /// The longest body of a request, in bytes.
     pub body: usize,
-    /// Connections at once, plain and TLS together; more wait to be accepted.
+    /// Connections at once, plain and TLS each; more wait to be accepted.
     pub connections: usize,
     /// Time for TLS and for a request's head.
     pub header: Duration,
@@ -135,6 +135,8 @@ pub struct Limits {
     pub max_running: usize,
     /// Reports that wait for the broker.
     pub outbox: u32,
+    /// Bytes of the store beyond which the oldest finished tasks go.
+    pub store_bytes: u64,
 }
 
 /// A worker behind an OpenAI-compatible API.

@@ -32,6 +32,11 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
+    std::panic::set_hook(Box::new(|fault| {
+        // Its words may repeat a task's text, which is not for the log.
+        let place = fault.location().map(ToString::to_string);
+        tracing::error!(place, "a fault in the program");
+    }));
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()

@@ -1,13 +1,17 @@
 //! The delivering side of the outbox: which messages are on their way, and which the broker has.
 //!
 //! One batch is on its way at a time, in the order of the outbox; its rows go in one transaction when all of it is
-//! acknowledged. A row that the broker has but that could not be deleted is not sent again by this process.
+//! acknowledged. A row that the broker has but that could not be deleted is not sent again by this process. One that
+//! breaks connections keeps the rows behind it waiting only for a while.
+
+mod suspect;
 
 use std::{
     collections::HashSet,
     time::{Duration, Instant},
 };
 
+use self::suspect::Suspects;
 use crate::store::{Class, Message, Store, StoreError, outbox::Queued};
 
 /// The most messages of one batch.
@@ -24,6 +28,7 @@ pub(crate) struct Delivery {
     store: Store,
     waiting: HashSet<i64>,
     done: HashSet<i64>,
+    suspects: Suspects,
     heard: Instant,
 }
 
@@ -33,6 +38,7 @@ impl Delivery {
             store,
             waiting: HashSet::new(),
             done: HashSet::new(),
+            suspects: Suspects::default(),
             heard: Instant::now(),
         }
     }
@@ -43,7 +49,15 @@ impl Delivery {
             return Ok(Vec::new());
         }
         self.forget().await?;
-        let batch = self.store.undelivered(MESSAGES, BYTES).await?;
+        let aside = self.suspects.aside();
+        let messages = if self.suspects.one_by_one() {
+            1
+        } else {
+            MESSAGES
+        };
+        let mut batch = self.store.undelivered_but(&aside, messages, BYTES).await?;
+        let innocent = |queued: &&Queued| !self.suspects.contains(queued.number);
+        batch.truncate(batch.iter().take_while(innocent).count().max(1));
         self.waiting = batch.iter().map(|queued| queued.number).collect();
         self.heard = Instant::now();
         Ok(batch)
@@ -53,6 +67,7 @@ impl Delivery {
     pub(crate) fn settled(&mut self, number: i64) -> bool {
         if self.waiting.remove(&number) {
             self.done.insert(number);
+            self.suspects.cleared(number);
             self.heard = Instant::now();
         }
         self.waiting.is_empty()
@@ -63,8 +78,12 @@ impl Delivery {
         !self.waiting.is_empty() && self.heard.elapsed() > PATIENCE
     }
 
-    /// The connection is gone: what was not acknowledged is to be sent again.
-    pub(crate) async fn broken_off(&mut self) -> Result<(), StoreError> {
+    /// The connection is gone: what was not acknowledged is to be sent again. `broker` says that it ended there and not
+    /// here.
+    pub(crate) async fn broken_off(&mut self, broker: bool) -> Result<(), StoreError> {
+        if broker && !self.waiting.is_empty() {
+            self.suspects.broke(self.waiting.iter().copied());
+        }
         self.waiting.clear();
         self.forget().await
     }
@@ -140,12 +159,50 @@ mod tests {
         assert_eq!(first.len(), 3);
         assert!(delivery.batch().await.unwrap().is_empty());
         assert!(!delivery.settled(first[0].number));
-        delivery.broken_off().await.unwrap();
+        delivery.broken_off(false).await.unwrap();
         let again = delivery.batch().await.unwrap();
         assert_eq!(again, first[1..]);
         assert!(!delivery.settled(again[1].number));
         assert!(delivery.settled(again[0].number));
         assert!(delivery.batch().await.unwrap().is_empty());
         assert_eq!(store.outbox().await.unwrap().messages, 0);
+    }
+
+    #[tokio::test]
+    async fn a_report_that_breaks_connections_is_set_aside_and_those_behind_it_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        for n in 0..4 {
+            let message = Message::new(Class::Result, format!("r{n}"), "x");
+            store.post(message).await.unwrap();
+        }
+        let mut delivery = Delivery::new(store.clone());
+        let (mut delivered, mut broken) = (Vec::new(), 0);
+        // The broker takes what comes in order and hangs up on "r1", as often as it comes.
+        while broken < 20 {
+            let batch = delivery.batch().await.unwrap();
+            if batch.is_empty() {
+                break;
+            }
+            let taken = batch.iter().take_while(|q| q.message.topic != "r1").count();
+            for queued in &batch[..taken] {
+                delivery.settled(queued.number);
+                delivered.push(queued.message.topic.clone());
+            }
+            if taken < batch.len() {
+                broken += 1;
+                delivery.broken_off(true).await.unwrap();
+            }
+        }
+        assert_eq!(delivered, ["r0", "r2", "r3"]);
+        assert_eq!(broken, 6, "once in company, five times alone");
+        assert_eq!(store.outbox().await.unwrap().messages, 1);
+        // A new one is not held up either.
+        store
+            .post(Message::new(Class::Result, "r4", "x"))
+            .await
+            .unwrap();
+        let batch = delivery.batch().await.unwrap();
+        assert_eq!(batch[0].message.topic, "r4");
     }
 }

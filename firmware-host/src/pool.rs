@@ -18,7 +18,8 @@ use shoal_models::{
     openai::{OpenAiOptions, OpenAiWorker},
     secret::Secret,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     appliance::Progress,
@@ -28,6 +29,8 @@ use crate::{
 
 /// The silence of a provider after which its call is given up; the policy's step time ends it sooner.
 const SILENCE: Duration = Duration::from_secs(120);
+/// How long a call waits for its turn at a worker before another worker is asked; well below the time that a step has.
+const TURN: Duration = Duration::from_secs(20);
 
 /// Everyone who can do a step, and the backbone.
 pub struct Pool {
@@ -207,7 +210,7 @@ fn remote(entry: &WorkerEntry, key: Option<Secret>) -> Result<Arc<dyn Worker>, F
     })
 }
 
-/// A worker that is asked only so many things at once; more wait their turn.
+/// A worker that is asked only so many things at once; more wait their turn for a while.
 struct Limited<W> {
     worker: W,
     permits: Semaphore,
@@ -224,13 +227,30 @@ impl<W: Worker> Worker for Limited<W> {
     }
 
     async fn run(&self, prompt: Cleared<Prompt>, call: Call) -> Result<Reply, WorkerError> {
-        let permit = tokio::select! {
-            () = call.cancel.cancelled() => return Err(WorkerError::Cancelled),
-            permit = self.permits.acquire() => permit,
-        };
-        let _permit = permit.map_err(|_| WorkerError::Cancelled)?;
+        let _permit = turn(&self.permits, self.worker.id(), &call.cancel, TURN).await?;
         self.worker.run(prompt, call).await
     }
+}
+
+/// Waits for a turn. Whoever gets none in time has sent nothing, which [`WorkerError::TimedOut`] would not say.
+async fn turn<'a>(
+    permits: &'a Semaphore,
+    worker: &WorkerId,
+    cancel: &CancellationToken,
+    patience: Duration,
+) -> Result<SemaphorePermit<'a>, WorkerError> {
+    let permit = tokio::select! {
+        () = cancel.cancelled() => return Err(WorkerError::Cancelled),
+        permit = tokio::time::timeout(patience, permits.acquire()) => permit,
+    };
+    // The semaphore is never closed, so it is the time that was up.
+    permit
+        .ok()
+        .and_then(Result::ok)
+        .ok_or_else(|| WorkerError::Overloaded {
+            worker: worker.clone(),
+            retry_after: None,
+        })
 }
 
 /// A name and a place, for judging alone.
@@ -254,5 +274,27 @@ impl Worker for Named {
             worker: self.id.clone(),
             reason: "nothing is sent while judging".to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_gets_no_turn_is_overload_and_not_a_call_that_took_too_long() {
+        let permits = Semaphore::new(1);
+        let worker = WorkerId::try_new("cloud").unwrap();
+        let cancel = CancellationToken::new();
+        let turn = || turn(&permits, &worker, &cancel, Duration::from_millis(1));
+        let first = turn().await.unwrap();
+        let refused = turn().await.unwrap_err();
+        assert!(
+            matches!(refused, WorkerError::Overloaded { .. }),
+            "{refused}"
+        );
+        assert!(!refused.may_have_run());
+        drop(first);
+        assert!(turn().await.is_ok());
     }
 }

@@ -24,11 +24,14 @@
 //! all), never repaired silently. A schema that is older is migrated forward in one transaction a step; a newer one is refused.
 //!
 //! # Bounds
-//! Open tasks by the caller's limit, the outbox by [`outbox::Limits`], finished tasks by [`MAX_FINISHED`]: beyond it the
-//! oldest goes, with its trace. Charges are kept for [`ledger::KEPT_DAYS`].
+//! Open tasks by the caller's limit, the outbox by [`outbox::Limits`], finished tasks by [`MAX_FINISHED`] and
+//! the bytes of the file by [`Limits::bytes`]: beyond either the oldest finished tasks go, with their traces, though none
+//! that ended in the last ten minutes. Results and questions are never dropped from the outbox; while they fill it, no task is taken. Charges are kept for [`ledger::KEPT_DAYS`].
 
 mod approval;
+mod check;
 mod error;
+mod head;
 mod key;
 pub mod ledger;
 mod moment;
@@ -53,16 +56,35 @@ use tokio::sync::watch;
 
 pub use approval::{ApprovalRecord, DecideOutcome};
 pub use error::StoreError;
+pub use head::{TaskFilter, TaskHead};
 pub use key::{KeyInfo, NewKey, Scope};
 pub use moment::Moment;
 pub use outbox::{Class, Message};
-pub use task::{Accepting, Insertion, MAX_FINISHED, ReplyTo, TaskFilter, TaskRecord};
+pub use task::{Accepting, Insertion, MAX_FINISHED, ReplyTo, TaskRecord};
 pub use trace::Entry;
 
 use self::{reader::Reader, writer::Writer};
 
 /// The file in the data folder.
 pub const FILE: &str = "shoal.db";
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For the broker.
+    pub outbox: outbox::Limits,
+    /// Bytes in the file beyond which the oldest finished tasks go.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            outbox: outbox::Limits::default(),
+            bytes: 2 << 30,
+        }
+    }
+}
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -75,6 +97,8 @@ struct Inner {
     writer: Writer,
     reader: Reader,
     outbox: outbox::Limits,
+    max_bytes: u64,
+    checked: check::Checked,
     /// Questions that are waited for in this process.
     asking: AtomicUsize,
     tasks: watch::Sender<u64>,
@@ -86,11 +110,11 @@ impl Store {
     /// Opens the store in the data folder, making both where they are missing: the folder for its owner alone, the
     /// file too.
     pub async fn open(data: &Path) -> Result<Self, StoreError> {
-        Self::open_with(data, outbox::Limits::default()).await
+        Self::open_with(data, Limits::default()).await
     }
 
-    /// The same, with other limits for the outbox.
-    pub async fn open_with(data: &Path, outbox: outbox::Limits) -> Result<Self, StoreError> {
+    /// The same, with other limits.
+    pub async fn open_with(data: &Path, limits: Limits) -> Result<Self, StoreError> {
         let data = data.to_owned();
         let opened = tokio::task::spawn_blocking(move || open(&data)).await;
         let (path, writer, reader) = opened.map_err(|_| StoreError::Stopped)??;
@@ -99,7 +123,9 @@ impl Store {
                 path,
                 writer: Writer::start(writer)?,
                 reader: Reader::new(reader),
-                outbox,
+                outbox: limits.outbox,
+                max_bytes: limits.bytes,
+                checked: check::Checked::default(),
                 asking: AtomicUsize::new(0),
                 tasks: watch::Sender::new(0),
                 approvals: watch::Sender::new(0),

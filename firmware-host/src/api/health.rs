@@ -9,7 +9,6 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::store::TaskFilter;
 
 /// Where to go from here.
 pub async fn welcome() -> &'static str {
@@ -32,11 +31,7 @@ pub async fn alive() -> Json<Value> {
 /// Whether tasks can be done, and what does not work though others do.
 pub async fn ready(State(api): State<Api>) -> Response {
     let parts = api.parts();
-    let newest = TaskFilter {
-        limit: 1,
-        ..TaskFilter::default()
-    };
-    let store_ok = api.appliance().store().tasks(newest).await.is_ok();
+    let store_ok = api.appliance().store().check().await.is_ok();
     let workers = api.appliance().conductor().workers().len();
     let broker = match &parts.broker {
         None => "off",
@@ -45,7 +40,7 @@ pub async fn ready(State(api): State<Api>) -> Response {
     };
     let mut reasons = Vec::new();
     if !store_ok {
-        reasons.push("the store cannot be read");
+        reasons.push("the store cannot be written and read");
     }
     if workers == 0 {
         reasons.push("there is no worker");

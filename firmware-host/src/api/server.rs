@@ -27,6 +27,9 @@ use crate::config::ApiLimits;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
+/// The age at which an HTTP/2 connection takes no more requests: one that is idle is closed, and the client comes back.
+/// HTTP/1 has the time for a request's head instead.
+const AGE: Duration = Duration::from_secs(300);
 
 /// The sockets.
 pub struct Listening {
@@ -43,16 +46,17 @@ pub async fn serve(
     limits: ApiLimits,
     stop: CancellationToken,
 ) {
-    let door = Door {
-        router,
+    // Each has its own permits, so that nobody on the network can shut the board's own programs out.
+    let door = || Door {
+        router: router.clone(),
         limits,
         permits: Arc::new(Semaphore::new(limits.connections)),
-        stop,
+        stop: stop.clone(),
     };
-    let plain = door.clone().accept(listening.plain, None);
+    let plain = door().accept(listening.plain, None);
     match listening.tls {
         Some((listener, config)) => {
-            let tls = door.accept(listener, Some(TlsAcceptor::from(config)));
+            let tls = door().accept(listener, Some(TlsAcceptor::from(config)));
             tokio::join!(plain, tls);
         }
         None => plain.await,
@@ -123,15 +127,28 @@ impl Door {
         }
     }
 
+    /// Waits until a connection is to take no more requests.
+    async fn over(&self, h2: bool) {
+        if h2 {
+            // Late or told to stop, it is over.
+            let _ = timeout(AGE, self.stop.cancelled()).await;
+        } else {
+            self.stop.cancelled().await;
+        }
+    }
+
     async fn talk<S>(self, stream: S, peer: SocketAddr, h2: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let peer = Peer(peer.ip());
-        let service = MapRequest::new(self.router, move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            request.map(Body::new)
-        });
+        let service = MapRequest::new(
+            self.router.clone(),
+            move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request.map(Body::new)
+            },
+        );
         // The protocol is known from TLS, so that nobody holds a connection by not saying which.
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -153,7 +170,7 @@ impl Door {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
+            () = self.over(h2) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -161,5 +178,53 @@ impl Door {
         if let Err(error) = ended {
             tracing::debug!(peer = %peer.0, %error, "a connection broke");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::tls::Files;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    async fn asked(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
+    }
+
+    #[tokio::test]
+    async fn the_board_is_served_while_the_network_holds_every_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, _) = Files::of(folder.path()).load_or_make().unwrap();
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let (plain, tls) = (bind().await.unwrap(), bind().await.unwrap());
+        let (here, network) = (plain.local_addr().unwrap(), tls.local_addr().unwrap());
+        let limits = ApiLimits {
+            body: 4096,
+            connections: 1,
+            header: Duration::from_secs(300),
+            drain: Duration::ZERO,
+        };
+        let listening = Listening {
+            plain,
+            tls: Some((tls, config)),
+        };
+        let stop = CancellationToken::new();
+        let router = Router::new().route("/", get(async || "served"));
+        let server = tokio::spawn(serve(router, listening, limits, stop.clone()));
+        let _idle = TcpStream::connect(network).await.unwrap();
+        for _ in 0..3 {
+            let response = tokio::time::timeout(DEADLINE, asked(here)).await.unwrap();
+            assert!(response.ends_with("served"), "{response}");
+        }
+        server.abort();
     }
 }

@@ -84,7 +84,7 @@ pub struct Which {
     limit: Option<u32>,
 }
 
-/// The newest tasks that the key may see.
+/// The newest tasks that the key may see, without their answers.
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -99,13 +99,13 @@ pub async fn list(
         from: (!all).then(|| caller.from.clone()),
         limit: which.limit.unwrap_or(100).min(MAX_LIST),
     };
-    let records = api
+    let heads = api
         .appliance()
         .store()
         .tasks(filter)
         .await
         .map_err(|error| of_store(&error))?;
-    let tasks: Vec<TaskView> = records.into_iter().map(TaskView::from).collect();
+    let tasks: Vec<TaskView> = heads.into_iter().map(TaskView::from).collect();
     Ok(Json(json!({"tasks": tasks})))
 }
 

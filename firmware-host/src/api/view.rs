@@ -9,7 +9,7 @@ use shoal_conductor::{
 };
 
 use super::error::{ApiError, ErrorDetail};
-use crate::store::{Entry, TaskRecord};
+use crate::store::{Entry, TaskHead, TaskRecord};
 
 /// A task as it stands. Times are in milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct TaskView {
     pub accepted_at: u64,
     /// When it ended.
     pub finished_at: Option<u64>,
-    /// What came out.
+    /// What came out; not in a list.
     pub answer: Option<Answer>,
     /// Why nothing did.
     pub error: Option<ErrorDetail>,
@@ -51,12 +51,33 @@ pub struct Links {
 
 impl From<TaskRecord> for TaskView {
     fn from(record: TaskRecord) -> Self {
-        let (answer, error) = match record.outcome {
+        let (answer, failure) = match record.outcome {
             None => (None, None),
             Some(Ok(answer)) => (Some(answer), None),
-            Some(Err(failure)) => (None, Some(ApiError::of_failure(&failure).body().error)),
+            Some(Err(failure)) => (None, Some(failure)),
         };
-        let id = record.task.id;
+        let head = TaskHead {
+            id: record.task.id,
+            target: record.task.target,
+            label: record.task.label,
+            effort: record.task.effort,
+            from: record.task.from,
+            state: record.state,
+            failure,
+            accepted_at: record.accepted_at,
+            finished_at: record.finished_at,
+        };
+        Self {
+            answer,
+            ..head.into()
+        }
+    }
+}
+
+/// A task of a list, without its answer.
+impl From<TaskHead> for TaskView {
+    fn from(head: TaskHead) -> Self {
+        let id = head.id;
         Self {
             links: Links {
                 task: format!("/api/tasks/{id}"),
@@ -64,15 +85,17 @@ impl From<TaskRecord> for TaskView {
                 trace: format!("/api/traces/{id}"),
             },
             id,
-            state: record.state,
-            model: record.task.target.to_string(),
-            label: record.task.label,
-            effort: record.task.effort,
-            from: record.task.from,
-            accepted_at: record.accepted_at.0,
-            finished_at: record.finished_at.map(|at| at.0),
-            answer,
-            error,
+            state: head.state,
+            model: head.target.to_string(),
+            label: head.label,
+            effort: head.effort,
+            from: head.from,
+            accepted_at: head.accepted_at.0,
+            finished_at: head.finished_at.map(|at| at.0),
+            answer: None,
+            error: head
+                .failure
+                .map(|failure| ApiError::of_failure(&failure).body().error),
         }
     }
 }

@@ -72,21 +72,22 @@ impl Follower {
         }
     }
 
-    /// The task is read before its trace: nothing is added to the trace of a task that has ended.
+    /// The state is read before the trace: nothing is added to the trace of a task that has ended.
     async fn look(&mut self) -> Result<(), StoreError> {
-        let store = self.appliance.store();
-        let Some(record) = store.task(&self.id).await? else {
-            return Err(StoreError::NoTask(self.id.to_string()));
-        };
-        for entry in store.trace_after(&self.id, self.seq).await? {
+        let store = self.appliance.store().clone();
+        let id = self.id.clone();
+        let missing = || StoreError::NoTask(id.to_string());
+        let state = store.standing(&id).await?.ok_or_else(missing)?;
+        for entry in store.trace_after(&id, self.seq).await? {
             self.seq = entry.seq;
             self.ready.push_back(TaskChange::Entry(entry));
         }
-        if self.state != Some(record.state) {
-            self.state = Some(record.state);
-            self.ready.push_back(TaskChange::State(record.state));
+        if self.state != Some(state) {
+            self.state = Some(state);
+            self.ready.push_back(TaskChange::State(state));
         }
-        if record.state.is_final() {
+        if state.is_final() {
+            let record = store.task(&id).await?.ok_or_else(missing)?;
             self.over = true;
             self.ready.push_back(TaskChange::Ended(Box::new(record)));
         }

@@ -26,14 +26,14 @@ struct Run {
 }
 
 impl Appliance {
-    /// Starts a task that is in the store; the token ends it.
+    /// Starts a task that is in the store, unless it was cancelled there.
     pub(super) fn launch(
         &self,
         task: Task,
         accepted_at: Moment,
         history: Vec<Event>,
         text: Option<mpsc::Sender<String>>,
-    ) -> CancellationToken {
+    ) {
         let (done, receiver) = watch::channel(false);
         let cancel = CancellationToken::new();
         let open = Open {
@@ -48,18 +48,28 @@ impl Appliance {
             task,
             history,
             text,
-            cancel: cancel.clone(),
+            cancel,
         };
         let this = self.clone();
         tokio::spawn(async move {
             let id = run.task.id.clone();
+            if this.was_cancelled(&id).await {
+                run.cancel.cancel();
+            }
             this.run(run).await;
             this.inner.slots.give_back(&id);
             this.open().remove(&id);
             done.send_replace(true);
             this.inner.open_count.send_modify(|n| *n -= 1);
         });
-        cancel
+    }
+
+    /// Whoever cancelled it before its token was there could only say so in the store.
+    async fn was_cancelled(&self, id: &TaskId) -> bool {
+        self.inner.store.cancelled(id).await.unwrap_or_else(|error| {
+            tracing::warn!(task = %id, %error, "it is not known whether the task was cancelled; it runs");
+            false
+        })
     }
 
     async fn run(&self, run: Run) {
@@ -97,9 +107,9 @@ impl Appliance {
             .run(&run.task, &run.history, run.text, run.cancel);
         tokio::select! {
             ended = AssertUnwindSafe(work).catch_unwind() => Some(ended.unwrap_or_else(|panic| {
-                let reason = words(panic.as_ref());
-                tracing::error!(task = %run.task.id, %reason, "task ended by a fault");
-                Err(Failure::Fault { reason })
+                // Its words may repeat the task's, so they are in the outcome alone.
+                tracing::error!(task = %run.task.id, "task ended by a fault; its outcome says which");
+                Err(Failure::Fault { reason: words(panic.as_ref()) })
             })),
             () = self.inner.stop.cancelled() => None,
         }
@@ -129,7 +139,8 @@ impl Appliance {
         match &outcome {
             Ok(answer) => tracing::info!(task = %id, cost = %answer.cost, "task done"),
             Err(failure) => {
-                tracing::info!(task = %id, reason = %failure, "task ended without an answer")
+                let reason = kind(failure);
+                tracing::info!(task = %id, reason, "task ended without an answer; its outcome says more")
             }
         }
     }
@@ -140,6 +151,21 @@ enum Place {
     Free,
     Cancelled,
     Stopping,
+}
+
+/// Which failure. Its words may repeat the task's or a provider's, which are not for the log.
+const fn kind(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::UnknownWorker { .. } => "unknown worker",
+        Failure::NobodyMay { .. } => "no worker may do it",
+        Failure::EveryoneFailed { .. } => "every worker failed",
+        Failure::TooLong { .. } => "too long",
+        Failure::Invalid { .. } => "invalid",
+        Failure::TimedOut { .. } => "timed out",
+        Failure::Store { .. } => "the store failed",
+        Failure::Fault { .. } => "a fault in the program",
+        Failure::Cancelled => "cancelled",
+    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

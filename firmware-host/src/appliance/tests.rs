@@ -136,6 +136,24 @@ async fn a_running_and_a_waiting_task_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn a_task_cancelled_between_its_acceptance_and_its_start_does_not_run() {
+    let (_folder, store, fake, appliance) = fixture().await;
+    let accepting = Accepting {
+        task: saying("t1", "hold"),
+        reply: None,
+        max_open: 3,
+    };
+    store.accept(accepting).await.unwrap();
+    let id = task("t1").id;
+    let cancelled = appliance.cancel(&id).await.unwrap();
+    assert_eq!(cancelled, CancelOutcome::Cancelling);
+    appliance.launch(saying("t1", "hold"), Moment::now(), Vec::new(), None);
+    let outcome = within(appliance.outcome(&id)).await.unwrap();
+    assert_eq!(outcome, Err(Failure::Cancelled));
+    assert_eq!(fake.calls(), 0);
+}
+
+#[tokio::test]
 async fn what_a_drain_stops_goes_on_after_the_next_start() {
     let (folder, store, fake, appliance) = fixture().await;
     for id in ["t1", "t2", "t3"] {

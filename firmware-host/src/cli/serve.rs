@@ -29,7 +29,7 @@ use crate::{
     pool::Pool,
     running::Running,
     secret::Secret,
-    store::{NewKey, Scope, Store, outbox},
+    store::{self, NewKey, Scope, Store, outbox},
     tls::{Certificate, Files, addresses, host_name},
 };
 
@@ -45,7 +45,7 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
     let mut signals = Signals::new()?;
     let (config, policy) = prepare(places)?;
     let running = Running::claim(&config.data)?;
-    let store = Store::open_with(&config.data, outbox_limits(&config)).await?;
+    let store = Store::open_with(&config.data, store_limits(&config)).await?;
     let (listening, addresses) = listen(&config).await?;
     let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
         .await
@@ -144,10 +144,13 @@ fn prepare(places: &Places) -> Result<(Config, Policy), Fault> {
     Ok((config, policy))
 }
 
-fn outbox_limits(config: &Config) -> outbox::Limits {
-    outbox::Limits {
-        messages: config.limits.outbox,
-        ..outbox::Limits::default()
+fn store_limits(config: &Config) -> store::Limits {
+    store::Limits {
+        outbox: outbox::Limits {
+            messages: config.limits.outbox,
+            ..outbox::Limits::default()
+        },
+        bytes: config.limits.store_bytes,
     }
 }
 

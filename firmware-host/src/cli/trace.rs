@@ -37,8 +37,8 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             limit: options.last.clamp(1, 1000),
             ..TaskFilter::default()
         };
-        let records = store.tasks(filter).await?;
-        let tasks: Vec<TaskView> = records.into_iter().map(TaskView::from).collect();
+        let heads = store.tasks(filter).await?;
+        let tasks: Vec<TaskView> = heads.into_iter().map(TaskView::from).collect();
         if options.json {
             super::json(out, &json!({"tasks": tasks}))?;
         } else {

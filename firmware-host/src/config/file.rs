@@ -169,6 +169,7 @@ struct LimitTable {
     max_open_tasks: usize,
     max_running: usize,
     max_outbox: u32,
+    max_store_mib: u64,
 }
 
 impl Default for LimitTable {
@@ -177,6 +178,7 @@ impl Default for LimitTable {
             max_open_tasks: 1000,
             max_running: 4,
             max_outbox: 10_000,
+            max_store_mib: 2048,
         }
     }
 }
@@ -374,6 +376,7 @@ impl LimitTable {
             max_open_tasks: within("limits.max_open_tasks", self.max_open_tasks, 1, 1_000_000)?,
             max_running: within("limits.max_running", self.max_running, 1, 1024)?,
             outbox: within("limits.max_outbox", self.max_outbox, 1, 10_000_000)?,
+            store_bytes: within("limits.max_store_mib", self.max_store_mib, 16, 1 << 24)? << 20,
         })
     }
 }

@@ -15,8 +15,10 @@ use crate::{
 
 /// The longest correlation data that is kept.
 const MAX_CORRELATION: usize = 1024;
-/// The longest response topic.
+/// The longest response topic, in bytes.
 const MAX_RESPONSE_TOPIC: usize = 512;
+/// The most levels of a response topic; brokers end the connection over one with too many.
+const MAX_LEVELS: usize = 32;
 
 /// Nothing is known of the message yet, so the broker must deliver it again.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +46,11 @@ pub(super) async fn take(
     let id = request::id_of(&delivery.payload);
     let reply = match reply_to(&delivery) {
         Ok(reply) => reply,
-        Err(reason) => return refuse(appliance, root, id, &ReplyTo::default(), reason).await,
+        Err(words) => {
+            let kind = "bad response topic or correlation data".to_owned();
+            let reason = Reason { kind, words };
+            return refuse(appliance, root, id, &ReplyTo::default(), reason).await;
+        }
     };
     let fallback = fallback(appliance, &delivery, &reply).await?;
     let frame = Frame {
@@ -54,7 +60,13 @@ pub(super) async fn take(
     };
     let task = match request::read(&delivery.payload, frame) {
         Ok(task) => task,
-        Err(error) => return refuse(appliance, root, id, &reply, error.to_string()).await,
+        Err(error) => {
+            let reason = Reason {
+                kind: error.kind(),
+                words: error.to_string(),
+            };
+            return refuse(appliance, root, id, &reply, reason).await;
+        }
     };
     let id = task.id.clone();
     match appliance.accept_message(task, reply.clone()).await {
@@ -64,8 +76,13 @@ pub(super) async fn take(
         }
         Err(AcceptError::Draining) => Err(Later::Stopping),
         Err(AcceptError::Store(error)) => Err(error.into()),
-        Err(error @ (AcceptError::Conflict { .. } | AcceptError::Full { .. })) => {
-            refuse(appliance, root, Some(id), &reply, error.to_string()).await
+        Err(
+            error
+            @ (AcceptError::Conflict { .. } | AcceptError::Full { .. } | AcceptError::Backlog),
+        ) => {
+            let words = error.to_string();
+            let kind = words.clone();
+            refuse(appliance, root, Some(id), &reply, Reason { kind, words }).await
         }
     }
 }
@@ -107,7 +124,13 @@ fn check_topic(topic: &str) -> Result<(), String> {
             "a response topic has 1 to {MAX_RESPONSE_TOPIC} bytes"
         ));
     }
-    if topic.contains(['+', '#', '\0']) || topic.starts_with('$') {
+    if topic.split('/').count() > MAX_LEVELS {
+        return Err(format!("a response topic has at most {MAX_LEVELS} levels"));
+    }
+    if topic.contains(unfit) {
+        return Err("a response topic has no control characters".to_owned());
+    }
+    if topic.contains(['+', '#']) || topic.starts_with('$') {
         return Err("a response topic has no wildcards and does not begin with '$'".to_owned());
     }
     if topic.starts_with(Root::PREFIX) {
@@ -116,20 +139,41 @@ fn check_topic(topic: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Control characters and what Unicode calls noncharacters: MQTT lets a broker end the connection over them.
+fn unfit(c: char) -> bool {
+    let code = u32::from(c);
+    c.is_control() || code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
+}
+
+/// Why a message is refused.
+struct Reason {
+    /// For the log: nothing that the sender wrote.
+    kind: String,
+    /// For the sender.
+    words: String,
+}
+
+/// Says why at the sender's own address. Without one, at the result topic of the id, unless that is another task's: its
+/// consumer would take the refusal for the task's result.
 async fn refuse(
     appliance: &Appliance,
     root: &Root,
     id: Option<TaskId>,
     reply: &ReplyTo,
-    error: String,
+    reason: Reason,
 ) -> Result<(), Later> {
-    tracing::warn!(task = id.as_ref().map(TaskId::as_str), reason = %error, "message from MQTT refused");
-    let name = id.as_ref().and_then(|id| Name::try_new(id.as_str()).ok());
+    tracing::warn!(task = id.as_ref().map(TaskId::as_str), reason = %reason.kind, "message from MQTT refused");
+    let known = match &id {
+        Some(id) => appliance.store().standing(id).await?.is_some(),
+        None => false,
+    };
+    let free = id.as_ref().filter(|_| !known);
+    let name = free.and_then(|id| Name::try_new(id.as_str()).ok());
     let own = name.map_or_else(|| root.errors(), |name| root.task_result(&name));
     let refusal = Refusal {
         id: id.as_ref(),
         state: "failed",
-        error,
+        error: reason.words,
     };
     let payload = serde_json::to_vec(&refusal).map_err(|e| StoreError::Value {
         what: "a refusal".to_owned(),
@@ -153,6 +197,10 @@ async fn refuse(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        appliance::{ApplianceLimits, fake::Fake},
+        store::Store,
+    };
 
     #[test]
     fn a_response_topic_cannot_speak_for_an_appliance() {
@@ -167,5 +215,52 @@ mod tests {
             assert!(check_topic(bad).is_err(), "{bad:?}");
         }
         assert!(check_topic("plc/7/answers").is_ok());
+    }
+
+    #[test]
+    fn a_response_topic_cannot_make_the_broker_hang_up() {
+        let levels = |n: usize| vec!["a"; n].join("/");
+        let bad = ["a\u{1}b", "a\nb", "a\u{7f}b", "a\u{ffff}", "a\u{fdd0}"];
+        for bad in bad.map(str::to_owned).into_iter().chain([levels(33)]) {
+            assert!(check_topic(&bad).is_err(), "{bad:?}");
+        }
+        assert!(check_topic(&levels(32)).is_ok());
+        assert!(check_topic("werk/öl/答え").is_ok());
+    }
+
+    fn saying(payload: &str, response_topic: Option<&str>) -> Delivery {
+        Delivery {
+            topic: "shoal/v1/plant/press/tasks".to_owned(),
+            payload: payload.as_bytes().to_vec(),
+            response_topic: response_topic.map(str::to_owned),
+            ..Delivery::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_never_said_where_another_tasks_result_is_awaited() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let root = Root::try_new("plant", "press").unwrap();
+        store.report_under(Some(root.clone())).await.unwrap();
+        let limits = ApplianceLimits { max_open_tasks: 3 };
+        let appliance = Fake::new().appliance(&store, limits, 1);
+        for (payload, reply) in [
+            (r#"{"id":"t1","prompt":"hold"}"#, None),
+            (r#"{"id":"t1","prompt":"something else"}"#, None),
+            (r#"{"id":"t1","prompt":"hold","label":"x"}"#, None),
+            (r#"{"id":"t1","prompt":"something else"}"#, Some("plc/7")),
+            (r#"{"id":"t2","prompt":"hold","label":"x"}"#, None),
+        ] {
+            take(&appliance, &root, saying(payload, reply))
+                .await
+                .unwrap();
+        }
+        let said = store.undelivered(100, usize::MAX).await.unwrap();
+        let topics = said.iter().map(|queued| queued.message.topic.as_str());
+        let topics: Vec<_> = topics.filter(|topic| !topic.ends_with("/state")).collect();
+        let errors = "shoal/v1/plant/press/errors";
+        let other = "shoal/v1/plant/press/tasks/t2/result";
+        assert_eq!(topics, [errors, errors, "plc/7", other]);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shoal_conductor::{
     id::TaskId,
-    label::Label,
+    label::{Label, UnknownLabel},
     prompt::{Format, Message, Sampling, Speaker},
     task::{Effort, Target, Task},
 };
@@ -28,12 +28,76 @@ pub(super) enum BadRequest {
     TooLarge(usize),
     #[error("a task is UTF-8: plain text, or a JSON object")]
     NotText,
-    #[error("the JSON object is no task: {0}")]
-    NotJson(String),
+    #[error("the JSON object is no task: {what} at line {line}, column {column}")]
+    NotJson {
+        what: String,
+        line: usize,
+        column: usize,
+    },
     #[error("a task has either \"prompt\" or \"messages\", and it must not be empty")]
     NothingAsked,
     #[error("\"{field}\": {reason}")]
     Field { field: &'static str, reason: String },
+}
+
+impl BadRequest {
+    /// What is wrong and where, with nothing that the sender wrote: for the log.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::TooLarge(_) => "too large".to_owned(),
+            Self::NotText => "not UTF-8".to_owned(),
+            Self::NotJson { line, column, .. } => {
+                format!("no task at line {line}, column {column}")
+            }
+            Self::NothingAsked => "nothing asked".to_owned(),
+            Self::Field { field, .. } => format!("bad \"{field}\""),
+        }
+    }
+
+    fn not_json(error: &serde_json::Error) -> Self {
+        Self::NotJson {
+            what: without_value(error),
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+/// What serde says, less the value that it found: a sender's text may be in it, and others read the answer too.
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text
+        .rsplit_once(" at line ")
+        .map_or(&*text, |(said, _)| said);
+    if !error.is_data() {
+        return text.to_owned();
+    }
+    if text.starts_with("missing field") || text.starts_with("duplicate field") {
+        return text.to_owned();
+    }
+    let kinds = [
+        "unknown field",
+        "unknown variant",
+        "invalid type",
+        "invalid value",
+        "invalid length",
+    ];
+    let kind = kinds.into_iter().find(|kind| text.starts_with(kind));
+    let mut said = kind.unwrap_or("a wrong value").to_owned();
+    if let Some(name) = misspelt(text) {
+        said.push_str(&format!(" `{name}`"));
+    }
+    if let Some((_, expected)) = text.rsplit_once(", expected ") {
+        said.push_str(&format!(", expected {expected}"));
+    }
+    said
+}
+
+/// The name of an unknown field, where it looks like a name.
+fn misspelt(text: &str) -> Option<&str> {
+    let (name, _) = text.strip_prefix("unknown field `")?.split_once('`')?;
+    let named = name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    (named && name.len() <= 32).then_some(name)
 }
 
 /// The JSON form.
@@ -100,7 +164,7 @@ pub(super) fn read(payload: &[u8], frame: Frame<'_>) -> Result<Task, BadRequest>
     }
     let text = std::str::from_utf8(payload).map_err(|_| BadRequest::NotText)?;
     let request = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|e| BadRequest::NotJson(e.to_string()))?
+        serde_json::from_str(text).map_err(|e| BadRequest::not_json(&e))?
     } else {
         Request::plain(text)
     };
@@ -142,7 +206,9 @@ impl Request {
             None => Target::Mini,
         };
         let label: Label = match self.label.as_deref() {
-            Some(word) => word.parse().map_err(field("label"))?,
+            Some(word) => word.parse().map_err(|_: UnknownLabel| {
+                field("label")("use public, internal, confidential or restricted")
+            })?,
             None => Label::default(),
         };
         Ok(Task {
@@ -244,7 +310,7 @@ mod tests {
             ),
             (
                 "{\"prompt\":\"x\",\"label\":\"secret\"}",
-                "unknown label \"secret\"",
+                "\"label\": use public",
             ),
             ("{\"prompt\":\"x\",\"id\":\"a/b\"}", "\"id\""),
             ("{\"prompt\":\"x\",\"max_tokens\":0}", "\"max_tokens\""),
@@ -262,6 +328,31 @@ mod tests {
             read_text(&large),
             Err(BadRequest::TooLarge(MAX_PAYLOAD + 1))
         );
+    }
+
+    #[test]
+    fn no_value_of_the_sender_is_in_an_error() {
+        for text in [
+            r#"{"messages":"my password is hunter22"}"#,
+            r#"{"messages":"hunter22, expected x at line 9 column 9"}"#,
+            r#"{"prompt":"x","reasoning_effort":"hunter22"}"#,
+            r#"{"prompt":"x","my password is hunter22":1}"#,
+            r#"{"prompt":"x","max_tokens":"hunter22"}"#,
+            r#"{"prompt":"x","label":"hunter22"}"#,
+            r#"{"prompt":"x","model":"hunter22/"}"#,
+            r#"{"prompt":"x","messages":"#,
+        ] {
+            let error = read_text(text).unwrap_err();
+            for said in [error.to_string(), error.kind()] {
+                assert!(!said.contains("hunter22"), "{text}: {said}");
+            }
+        }
+        let error = read_text(r#"{"messages":"my password is hunter22"}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the JSON object is no task: invalid type, expected a sequence at line 1, column 37"
+        );
+        assert_eq!(error.kind(), "no task at line 1, column 37");
     }
 
     #[test]

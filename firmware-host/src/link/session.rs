@@ -50,6 +50,8 @@ struct HealthMessage<'a> {
 enum End {
     Cancelled,
     Broken(String),
+    /// We could not go on; the broker did nothing wrong.
+    Stuck(String),
 }
 
 impl From<Broken> for End {
@@ -96,7 +98,7 @@ impl Link {
                     }
                     match end {
                         End::Cancelled => return,
-                        End::Broken(reason) => reason,
+                        End::Broken(reason) | End::Stuck(reason) => reason,
                     }
                 }
                 Err(broken) => broken.0,
@@ -128,7 +130,8 @@ impl Link {
             connection.close().await;
         }
         self.signs.connected.send_replace(false);
-        if let Err(error) = self.delivery.broken_off().await {
+        let broker = matches!(end, End::Broken(_));
+        if let Err(error) = self.delivery.broken_off(broker).await {
             tracing::warn!(%error, "delivered reports are still in the outbox; some may be sent again");
         }
         (end, worked)
@@ -162,7 +165,7 @@ impl Link {
                 // Not acknowledged, the broker delivers it again on the next connection.
                 intake::take(&self.appliance, &self.root, delivery)
                     .await
-                    .map_err(|later| End::Broken(later.to_string()))?;
+                    .map_err(|later| End::Stuck(later.to_string()))?;
                 connection.acknowledge(packet).await?;
             }
             Signal::Acknowledged(ticket) => {
@@ -215,7 +218,7 @@ impl Link {
         }
         let batch = self.delivery.batch().await;
         let batch =
-            batch.map_err(|error| End::Broken(format!("the outbox cannot be read: {error}")))?;
+            batch.map_err(|error| End::Stuck(format!("the outbox cannot be read: {error}")))?;
         for queued in batch {
             let outgoing = Outgoing {
                 payload: outbox::fitting(&queued.message, connection.max_packet()),

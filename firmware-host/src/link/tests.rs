@@ -407,9 +407,9 @@ async fn a_redelivery_without_an_id_is_the_same_task() {
         .await
         .unwrap();
     assert_eq!(all.len(), 2);
-    for record in all {
-        house.ended(&record.task.id).await;
-        let record = house.store.task(&record.task.id).await.unwrap().unwrap();
-        assert_eq!(record.state, State::Done);
+    for head in all {
+        house.ended(&head.id).await;
+        let state = house.store.standing(&head.id).await.unwrap();
+        assert_eq!(state, Some(State::Done));
     }
 }

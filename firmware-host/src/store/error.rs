@@ -70,6 +70,9 @@ pub enum StoreError {
     /// The system gives no random numbers.
     #[error("no random numbers for a new key: {0}")]
     Random(String),
+    /// A fault in this program while it changed something.
+    #[error("a fault in the store; nothing of the change is kept")]
+    Fault,
     /// The store has been closed.
     #[error("the store is closed")]
     Stopped,

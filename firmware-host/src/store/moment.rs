@@ -38,6 +38,13 @@ impl Moment {
         Self(self.0.saturating_add(span))
     }
 
+    /// So much earlier.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(span))
+    }
+
     /// How long ago `earlier` was; nothing if the clock was set back.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

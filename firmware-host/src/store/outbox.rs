@@ -2,7 +2,7 @@
 //!
 //! A message is put in by the transaction that it reports, and stays until the broker acknowledged it: delivery is at
 //! least once, in the order of writing. When the outbox is full, telemetry goes first and then events, oldest first; a
-//! result goes never, so a task that would need a place for its result is refused instead. What was dropped is counted.
+//! result or question goes never, so while those fill it new tasks are refused instead. What was dropped is counted.
 
 use rusqlite::{Connection, Row, params};
 
@@ -110,7 +110,18 @@ impl Store {
         messages: u32,
         bytes: usize,
     ) -> Result<Vec<Queued>, StoreError> {
-        self.read(move |c| oldest(c, messages, bytes)).await
+        self.undelivered_but(&[], messages, bytes).await
+    }
+
+    /// The same, without those of these numbers.
+    pub(crate) async fn undelivered_but(
+        &self,
+        aside: &[i64],
+        messages: u32,
+        bytes: usize,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let aside = super::task::write("numbers", &aside)?;
+        self.read(move |c| oldest(c, &aside, messages, bytes)).await
     }
 
     /// Forgets messages that the broker has.
@@ -145,12 +156,23 @@ fn fill(c: &Connection) -> Result<Fill, StoreError> {
     })
 }
 
-/// How many messages can never be dropped.
-pub(super) fn results(c: &Connection) -> Result<u32, StoreError> {
-    Ok(
-        c.prepare_cached("SELECT count(*) FROM outbox WHERE class = 0")?
-            .query_row([], |row| row.get(0))?,
-    )
+/// How much of it can never be dropped.
+pub(super) fn results(c: &Connection) -> Result<Fill, StoreError> {
+    let (messages, bytes): (i64, i64) = c
+        .prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM outbox WHERE class = 0")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Fill {
+        messages: messages.unsigned_abs(),
+        bytes: bytes.unsigned_abs(),
+        dropped: 0,
+    })
+}
+
+/// Takes back what cannot be dropped and goes to `topic`.
+pub(super) fn withdraw(c: &Connection, topic: &str) -> Result<(), StoreError> {
+    c.prepare_cached("DELETE FROM outbox WHERE class = 0 AND topic = ?1")?
+        .execute([topic])?;
+    Ok(())
 }
 
 /// Puts a message in, making room by the rule above; `false` if there is no room for it.
@@ -210,12 +232,18 @@ fn count_dropped(c: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn oldest(c: &Connection, messages: u32, bytes: usize) -> Result<Vec<Queued>, StoreError> {
+/// `aside` is a JSON array of numbers.
+fn oldest(
+    c: &Connection,
+    aside: &str,
+    messages: u32,
+    bytes: usize,
+) -> Result<Vec<Queued>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT number, class, topic, payload, retain, correlation, created_at
-         FROM outbox ORDER BY number LIMIT ?1",
+        "SELECT number, class, topic, payload, retain, correlation, created_at FROM outbox
+         WHERE number NOT IN (SELECT value FROM json_each(?2)) ORDER BY number LIMIT ?1",
     )?;
-    let mut rows = select.query([messages])?;
+    let mut rows = select.query(params![messages, aside])?;
     let (mut all, mut total) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let queued = queued(row)?;

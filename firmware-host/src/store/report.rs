@@ -67,6 +67,11 @@ fn root(c: &Connection) -> Result<Option<Root>, StoreError> {
         .map_err(|e| StoreError::value("a setting", &e))
 }
 
+/// Whether anything is reported.
+pub(super) fn wanted(c: &Connection) -> Result<bool, StoreError> {
+    Ok(root(c)?.is_some())
+}
+
 fn name(id: &str) -> Result<Name, StoreError> {
     Name::try_new(id).map_err(|e| StoreError::value("an id", &e))
 }
@@ -234,13 +239,17 @@ pub(super) fn asked(
     retained(c, limits, &question.id, json(&said)?, now)
 }
 
-/// Nobody need answer any more.
+/// Nobody need answer any more. A question that still waits for the broker is taken back; it may have left and not been
+/// acknowledged, so the broker is told in any case.
 pub(super) fn closed(
     c: &Connection,
     limits: &Limits,
     id: &ApprovalId,
     now: Moment,
 ) -> Result<(), StoreError> {
+    if let Some(root) = root(c)? {
+        outbox::withdraw(c, &root.approval(&name(id.as_str())?))?;
+    }
     retained(c, limits, id, Vec::new(), now)
 }
 

@@ -13,7 +13,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const LOG_BYTES: i64 = 16 * 1024 * 1024;
 
 /// Each step brings the file from the version of its index to the next. Steps are never changed, only added.
-const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Sets the connection up and brings the file to our version.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! Tasks and how they end.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Serialize, de::DeserializeOwned};
 use shoal_conductor::{
@@ -7,10 +9,14 @@ use shoal_conductor::{
     task::{Outcome, State, Task},
 };
 
-use super::{Moment, Store, StoreError, approval, outbox, report};
+use super::{Moment, Store, StoreError, approval, head, outbox, report};
 
 /// Finished tasks that are kept; beyond it the oldest goes, with its trace.
 pub const MAX_FINISHED: u32 = 100_000;
+/// A task is not forgotten before its client had this time to read how it ended.
+const READABLE: Duration = Duration::from_secs(600);
+/// The most tasks that are forgotten for their bytes when one ends.
+const FORGOTTEN: u32 = 32;
 
 /// Where the result of a task that came by MQTT goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,8 +49,10 @@ pub enum Insertion {
     Same(State),
     /// Another task has its id.
     Conflict,
-    /// As many tasks are open as may be, or as many results wait for the broker.
+    /// As many tasks are open as may be.
     Full,
+    /// As many reports that cannot be dropped wait for the broker as may.
+    Backlog,
 }
 
 /// A task as it stands.
@@ -62,33 +70,11 @@ pub struct TaskRecord {
     pub finished_at: Option<Moment>,
 }
 
-/// Which tasks.
-#[derive(Clone, Debug)]
-pub struct TaskFilter {
-    /// Only those in this state.
-    pub state: Option<State>,
-    /// Only those that this client handed in.
-    pub from: Option<String>,
-    /// At most so many, newest first.
-    pub limit: u32,
-}
-
-impl Default for TaskFilter {
-    fn default() -> Self {
-        Self {
-            state: None,
-            from: None,
-            limit: 100,
-        }
-    }
-}
-
 /// A task that a restart takes up again.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenTask {
     pub(crate) task: Task,
     pub(crate) accepted_at: Moment,
-    pub(crate) cancelled: bool,
 }
 
 impl Store {
@@ -104,9 +90,14 @@ impl Store {
 
     /// Ends a task; `false` if it had ended already.
     pub async fn finish(&self, id: &TaskId, outcome: Outcome) -> Result<bool, StoreError> {
-        let (limits, id) = (self.inner.outbox, id.clone());
+        let (limits, id, max_bytes) = (self.inner.outbox, id.clone(), self.inner.max_bytes);
         let done = self
-            .write(move |c| finish(c, &limits, &id, &outcome, Moment::now()))
+            .write(move |c| {
+                let now = Moment::now();
+                let done = finish(c, &limits, &id, &outcome, now)?;
+                forget(c, max_bytes, now)?;
+                Ok(done)
+            })
             .await?;
         self.tasks_changed();
         self.approvals_changed();
@@ -133,37 +124,19 @@ impl Store {
         self.read(move |c| record(c, &id)).await
     }
 
-    /// Tasks, newest first.
-    pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, StoreError> {
-        self.read(move |c| {
-            let mut select = c.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM task
-                 WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR client = ?2)
-                 ORDER BY number DESC LIMIT ?3"
-            ))?;
-            let state = filter.state.map(State::as_str);
-            let rows = select.query_map(params![state, filter.from, filter.limit], columns)?;
-            rows.map(|row| row?.read()).collect()
-        })
-        .await
-    }
-
     /// Every task that has not ended, oldest first.
     pub(crate) async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         self.read(|c| {
             let mut select = c.prepare_cached(
-                "SELECT content, accepted_at, cancelled_at IS NOT NULL FROM task
+                "SELECT content, accepted_at FROM task
                  WHERE finished_at IS NULL ORDER BY number",
             )?;
-            let rows = select.query_map([], |row| {
-                Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
-            })?;
+            let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
             rows.map(|row| {
-                let (content, accepted_at, cancelled) = row?;
+                let (content, accepted_at) = row?;
                 Ok(OpenTask {
                     task: parse("a task", &content)?,
                     accepted_at,
-                    cancelled,
                 })
             })
             .collect()
@@ -233,21 +206,25 @@ pub(super) fn record(c: &Connection, id: &TaskId) -> Result<Option<TaskRecord>, 
 
 pub(super) fn state_of(c: &Connection, id: &TaskId) -> Result<Option<State>, StoreError> {
     let state: Option<String> = c
-        .prepare_cached("SELECT state FROM task WHERE id = ?1")?
+        .prepare_cached("SELECT state FROM task INDEXED BY task_standing WHERE id = ?1")?
         .query_row([id.as_str()], |row| row.get(0))
         .optional()?;
     state.as_deref().map(parse_state).transpose()
 }
 
 pub(super) fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|e| StoreError::value(what, &e))
+    // serde would repeat the value, and errors are logged.
+    serde_json::from_str(text).map_err(|e| {
+        let place = format!("wrong at line {}, column {}", e.line(), e.column());
+        StoreError::value(what, &place)
+    })
 }
 
 pub(super) fn write<T: Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::value(what, &e))
 }
 
-fn parse_state(text: &str) -> Result<State, StoreError> {
+pub(super) fn parse_state(text: &str) -> Result<State, StoreError> {
     serde_json::from_value(text.into()).map_err(|e| StoreError::value("a state", &e))
 }
 
@@ -260,8 +237,8 @@ fn accept(
     if let Some(known) = record(c, id)? {
         return again(c, limits, accepting, &known);
     }
-    if full(c, limits, accepting)? {
-        return Ok(Insertion::Full);
+    if let Some(refused) = full(c, limits, accepting)? {
+        return Ok(refused);
     }
     let now = Moment::now();
     let reply = accepting.reply.clone();
@@ -269,8 +246,8 @@ fn accept(
     let reply = reply.unwrap_or_default();
     c.prepare_cached(
         "INSERT INTO task
-         (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint, head)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         id.as_str(),
@@ -282,6 +259,7 @@ fn accept(
         reply.topic,
         reply.correlation,
         reply.fingerprint,
+        head::of(&accepting.task)?,
     ])?;
     report::state(c, limits, id, State::Accepted, now)?;
     Ok(Insertion::Fresh)
@@ -317,15 +295,23 @@ fn full(
     c: &Connection,
     limits: &outbox::Limits,
     accepting: &Accepting,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Insertion>, StoreError> {
     let open: u32 = c
         .prepare_cached("SELECT count(*) FROM task WHERE finished_at IS NULL")?
         .query_row([], |row| row.get(0))?;
     if open >= accepting.max_open {
-        return Ok(true);
+        return Ok(Some(Insertion::Full));
     }
-    // A result is never dropped, so a task is only taken when there will be a place for its result.
-    Ok(accepting.reply.is_some() && outbox::results(c)? + open >= limits.messages)
+    if !report::wanted(c)? {
+        return Ok(None);
+    }
+    // Results and questions are never dropped, so a task is only taken when there is a place for them; one that came by
+    // MQTT will have a result for sure.
+    let kept = outbox::results(c)?;
+    let promised = if accepting.reply.is_some() { open } else { 0 };
+    let full = kept.messages + u64::from(promised) >= u64::from(limits.messages)
+        || kept.bytes >= limits.bytes;
+    Ok(full.then_some(Insertion::Backlog))
 }
 
 fn finish(
@@ -359,16 +345,31 @@ fn finish(
     approval::close_all(c, limits, id, now)?;
     report::state(c, limits, id, state, now)?;
     report::result(c, limits, id)?;
-    forget(c)?;
     Ok(true)
 }
 
 /// Numbers only grow, so the newest less [`MAX_FINISHED`] is the oldest to keep.
-fn forget(c: &Connection) -> Result<(), StoreError> {
+fn forget(c: &Connection, max_bytes: u64, now: Moment) -> Result<(), StoreError> {
     c.prepare_cached(
         "DELETE FROM task
          WHERE number <= (SELECT max(number) FROM task) - ?1 AND finished_at IS NOT NULL",
     )?
     .execute([MAX_FINISHED])?;
+    if used(c)? > max_bytes {
+        let before = now.before(READABLE);
+        c.prepare_cached(
+            "DELETE FROM task WHERE number IN
+             (SELECT number FROM task INDEXED BY task_list WHERE finished_at < ?1
+              ORDER BY number LIMIT ?2)",
+        )?
+        .execute(params![before, FORGOTTEN])?;
+    }
     Ok(())
+}
+
+/// The bytes of the file that hold something; it does not shrink, but what was forgotten is written over.
+fn used(c: &Connection) -> Result<u64, StoreError> {
+    let pragma = |name| c.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let pages = pragma("page_count")? - pragma("freelist_count")?;
+    Ok(pages.unsigned_abs() * pragma("page_size")?.unsigned_abs())
 }

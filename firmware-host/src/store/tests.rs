@@ -15,7 +15,7 @@ use shoal_conductor::{
 use shoal_wire::Root;
 use tempfile::TempDir;
 
-use super::{outbox::Limits, *};
+use super::{Limits as StoreLimits, outbox::Limits, *};
 
 mod cut;
 mod keeping;
@@ -97,6 +97,13 @@ async fn store() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
     (folder, store)
+}
+
+fn outbox(outbox: Limits) -> StoreLimits {
+    StoreLimits {
+        outbox,
+        ..StoreLimits::default()
+    }
 }
 
 fn root() -> Root {
@@ -215,8 +222,8 @@ async fn tasks_are_listed_newest_first_by_client_and_state() {
         .await
         .unwrap();
     let list = async |filter: TaskFilter| {
-        let records = store.tasks(filter).await.unwrap();
-        let ids: Vec<_> = records.iter().map(|r| r.task.id.to_string()).collect();
+        let heads = store.tasks(filter).await.unwrap();
+        let ids: Vec<_> = heads.iter().map(|head| head.id.to_string()).collect();
         ids.join(" ")
     };
     let all = TaskFilter::default;
@@ -293,4 +300,91 @@ async fn nobody_else_may_read_the_file() {
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(store.path()), 0o600);
     assert_eq!(mode(&folder.join("shoal.db-wal")), 0o600);
+}
+
+#[tokio::test]
+async fn a_list_and_a_look_do_without_the_conversation() {
+    let (_folder, store) = store().await;
+    for id in ["t1", "t2"] {
+        store.accept(accepting(task(id))).await.unwrap();
+    }
+    let (one, two) = (task("t1").id, task("t2").id);
+    store
+        .finish(&one, Err(Failure::TimedOut { seconds: 1 }))
+        .await
+        .unwrap();
+    // Whoever read the content would stumble.
+    store
+        .write(|c| Ok(c.execute("UPDATE task SET content = 'no JSON'", [])?))
+        .await
+        .unwrap();
+    assert!(store.task(&one).await.is_err());
+    let heads = store.tasks(TaskFilter::default()).await.unwrap();
+    assert_eq!((&heads[0].id, &heads[1].id), (&two, &one));
+    let head = &heads[1];
+    assert_eq!((head.state, head.label), (State::Failed, Label::Internal));
+    assert_eq!(head.failure, Some(Failure::TimedOut { seconds: 1 }));
+    assert_eq!(
+        (&head.target, head.effort, head.from.as_str()),
+        (&Target::Mini, Effort::Low, "api:line-3")
+    );
+    assert_eq!(store.standing(&two).await.unwrap(), Some(State::Accepted));
+    assert_eq!(store.ending(&two).await.unwrap(), None);
+    assert!(store.ending(&one).await.unwrap().unwrap().is_err());
+}
+
+#[tokio::test]
+async fn an_older_file_gets_the_heads_of_its_tasks() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = Connection::open(folder.path().join(FILE)).unwrap();
+    old.execute_batch(include_str!("schema/1.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.execute(
+        "INSERT INTO task (id, content, client, state, accepted_at)
+         VALUES ('t1', ?1, 'api:line-3', 'accepted', 7)",
+        [serde_json::to_string(&task("t1")).unwrap()],
+    )
+    .unwrap();
+    drop(old);
+    let store = Store::open(folder.path()).await.unwrap();
+    let heads = store.tasks(TaskFilter::default()).await.unwrap();
+    assert_eq!(
+        (&heads[0].target, heads[0].label, heads[0].effort),
+        (&Target::Mini, Label::Internal, Effort::Low)
+    );
+}
+
+#[tokio::test]
+async fn a_check_finds_out_that_nothing_can_be_written() {
+    let (_folder, store) = store().await;
+    store
+        .write(|c| Ok(c.pragma_update(None, "query_only", true)?))
+        .await
+        .unwrap();
+    assert!(store.check().await.is_err());
+    assert!(store.tasks(TaskFilter::default()).await.is_ok());
+    let (_folder, store) = self::store().await;
+    assert_eq!(store.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_change_that_panics_is_undone_and_the_next_one_is_made() {
+    let (_folder, store) = store().await;
+    let fault = store
+        .write(|c| -> Result<(), StoreError> {
+            c.execute("INSERT INTO setting (name, value) VALUES ('x', 'y')", [])?;
+            panic!("told to");
+        })
+        .await;
+    assert_eq!(fault, Err(StoreError::Fault));
+    let insertion = store.accept(accepting(task("t1"))).await.unwrap();
+    assert_eq!(insertion, Insertion::Fresh);
+    let left: u32 = store
+        .read(|c| {
+            let count = "SELECT count(*) FROM setting";
+            Ok(c.query_row(count, [], |row| row.get(0))?)
+        })
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
 }

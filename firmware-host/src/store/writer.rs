@@ -1,5 +1,7 @@
 //! The one thread that writes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -71,7 +73,7 @@ where
             (_, Some(Err(own))) => Err(own),
             (Err(error), _) => Err(error),
             (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(StoreError::Stopped),
+            (Ok(()), None) => Err(StoreError::Fault),
         };
         // The caller may have gone away.
         let _ = self.reply.send(result);
@@ -110,7 +112,9 @@ fn together(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), S
 fn each(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     for job in group {
         connection.execute_batch("SAVEPOINT job")?;
-        let done = job.work(connection);
+        // A job that panics is undone like one that fails, and the thread lives on.
+        let done = catch_unwind(AssertUnwindSafe(|| job.work(connection)))
+            .unwrap_or(Err(StoreError::Fault));
         if connection.is_autocommit() {
             // A full disk or an input error makes SQLite undo the whole transaction at once.
             return Err(done.err().unwrap_or(StoreError::Stopped));

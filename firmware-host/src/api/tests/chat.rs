@@ -242,7 +242,7 @@ async fn newest(bench: &Bench) -> String {
                 .await
                 .unwrap();
             if let Some(open) = tasks.iter().find(|task| !task.state.is_final()) {
-                return open.task.id.to_string();
+                return open.id.to_string();
             }
             changes.changed().await.unwrap();
         }

@@ -154,3 +154,39 @@ async fn a_key_opens_until_it_is_revoked_by_any_process() {
     assert!(store.create_key(new).await.is_ok());
     assert_eq!(store.keys().await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn beyond_the_bytes_the_oldest_finished_tasks_go_but_none_that_has_just_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = StoreLimits {
+        bytes: 400_000,
+        ..StoreLimits::default()
+    };
+    let store = Store::open_with(folder.path(), limits).await.unwrap();
+    let ids = ["open", "old-1", "old-2", "new-1", "new-2"];
+    let known = async || {
+        let heads = store.tasks(TaskFilter::default()).await.unwrap();
+        let mut ids: Vec<_> = heads.iter().map(|head| head.id.to_string()).collect();
+        ids.reverse();
+        ids.join(" ")
+    };
+    for id in ids {
+        let mut task = task(id);
+        task.messages[0].content = "x".repeat(100_000);
+        store.accept(accepting(task)).await.unwrap();
+    }
+    let finish = async |id: &str| store.finish(&task(id).id, Ok(answer("a"))).await.unwrap();
+    for id in &ids[1..4] {
+        finish(id).await;
+    }
+    assert_eq!(known().await, "open old-1 old-2 new-1 new-2");
+    store
+        .write(|c| {
+            let aged = "UPDATE task SET finished_at = 1 WHERE id LIKE 'old-%'";
+            Ok(c.execute(aged, [])?)
+        })
+        .await
+        .unwrap();
+    finish("new-2").await;
+    assert_eq!(known().await, "open new-1 new-2");
+}

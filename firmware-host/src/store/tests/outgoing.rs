@@ -108,7 +108,9 @@ async fn a_full_outbox_drops_telemetry_then_events_and_never_results() {
         messages: 4,
         bytes: 1_000,
     };
-    let store = Store::open_with(folder.path(), limits).await.unwrap();
+    let store = Store::open_with(folder.path(), outbox(limits))
+        .await
+        .unwrap();
     let post = |class, topic: &'static str| store.post(Message::new(class, topic, "x"));
     let left = || async {
         let all = store.undelivered(100, usize::MAX).await.unwrap();
@@ -134,9 +136,45 @@ async fn a_full_outbox_drops_telemetry_then_events_and_never_results() {
     assert_eq!(left().await, "r1 r2 r3 r4 r5");
     assert!(!post(Class::Event, "e5").await.unwrap());
     assert_eq!(store.outbox().await.unwrap().dropped, 7);
-    // Such an outbox takes no task whose result it could not hold.
-    assert_eq!(
-        store.accept(by_mqtt(task("t1"), None)).await.unwrap(),
-        Insertion::Full
-    );
+    // Such an outbox takes no task whose result or question it could not hold, if there is a broker to wait for.
+    store.report_under(Some(root())).await.unwrap();
+    for accepting in [by_mqtt(task("t1"), None), accepting(task("t1"))] {
+        let refused = store.accept(accepting).await.unwrap();
+        assert_eq!(refused, Insertion::Backlog);
+    }
+    store.report_under(None).await.unwrap();
+    let taken = store.accept(accepting(task("t1"))).await.unwrap();
+    assert_eq!(taken, Insertion::Fresh);
+}
+
+#[tokio::test]
+async fn results_that_fill_the_outbox_by_their_bytes_refuse_tasks_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        messages: 100,
+        bytes: 1_000,
+    };
+    let store = Store::open_with(folder.path(), outbox(limits))
+        .await
+        .unwrap();
+    store.report_under(Some(root())).await.unwrap();
+    let large = Message::new(Class::Result, "r1", "x".repeat(1_000));
+    store.post(large).await.unwrap();
+    let refused = store.accept(accepting(task("t1"))).await.unwrap();
+    assert_eq!(refused, Insertion::Backlog);
+}
+
+#[tokio::test]
+async fn a_question_that_is_closed_before_the_broker_has_it_leaves_the_outbox() {
+    let (_folder, store) = store().await;
+    store.report_under(Some(root())).await.unwrap();
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let asked = question("t1", "d1", 600);
+    store.put(&asked).await.unwrap();
+    store.decide(&asked.id, true, "ada").await.unwrap();
+    let topic = format!("approvals/{}", asked.id);
+    let said: Vec<_> = sent(&store).await;
+    let said: Vec<_> = said.iter().filter(|(to, _)| *to == topic).collect();
+    // The question may have left without an acknowledgement, so that it is closed is still said.
+    assert_eq!(said, [&(topic.clone(), String::new())]);
 }
