@@ -9,4 +9,5 @@ pub mod broker;
 pub mod place;
 pub mod provider;
 pub mod recorder;
+pub mod shift;
 pub mod wait;

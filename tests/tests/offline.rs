@@ -7,11 +7,9 @@ use serde_json::Value;
 use shoal_tests::{
     appliance::Setup,
     place::{binary, free_port},
+    shift::{LOG, POLICY},
 };
 use tokio::process::Command;
-
-const TEXT: &str =
-    "Ana Ruiz (ana@plant.example) saw E42 on press 7. Diagnose the fault and write a small script.";
 
 /// How this user cuts a command's network: root may do so at once, others as root of a user namespace.
 async fn cut() -> Result<&'static [&'static str]> {
@@ -31,10 +29,8 @@ async fn cut() -> Result<&'static [&'static str]> {
 #[tokio::test]
 async fn a_plan_needs_no_network_and_shows_each_verdict() -> Result<()> {
     let nobody = ([127, 0, 0, 1], free_port()?).into();
-    let policy = "[escalation]\nconfidential = \"redact\"\n[workers.local]\nclearance = \"restricted\"\nstrength = 20\n\
-        [workers.cloud]\nclearance = \"internal\"\nstrength = 80\n";
     let setup = Setup::new()?
-        .policy(policy)
+        .policy(POLICY)
         .remote("cloud", nobody, "m", "k")?
         .any_backbone_plans();
     setup.write()?;
@@ -42,7 +38,7 @@ async fn a_plan_needs_no_network_and_shows_each_verdict() -> Result<()> {
         let output = Command::new("unshare")
             .args(cut().await?)
             .arg(binary()?)
-            .args(["plan", TEXT, "--model", model, "--json"])
+            .args(["plan", LOG, "--model", model, "--json"])
             .env("SHOAL_DATA", setup.data())
             .stdin(Stdio::null())
             .output()
