@@ -48,7 +48,7 @@ pub struct Parts {
 
 /// Runs tasks.
 pub struct Conductor {
-    parts: Parts,
+    pub(crate) parts: Parts,
     gate: Gate,
     detectors: Arc<Detectors>,
 }

@@ -25,6 +25,30 @@ use crate::{
     worker::{Backbone, Call, Finish, Place, Reply, Usage, Worker, WorkerError},
 };
 
+/// A weak worker on the board and two strong ones outside, who must not see what is confidential.
+pub(crate) const POLICY: &str = r#"
+[escalation]
+confidential = "redact"
+[workers.local]
+clearance = "restricted"
+strength = 20
+[workers.cloud]
+clearance = "internal"
+strength = 80
+skills = ["code", "reasoning"]
+price_in = 1.0
+price_out = 4.0
+[workers.other]
+clearance = "internal"
+strength = 80
+[[dictionaries]]
+type = "person"
+words = ["Ana Ruiz"]
+"#;
+
+/// A task that holds what is confidential and needs skills.
+pub(crate) const LOG: &str = "Ana Ruiz (ana@plant.example, +49 171 1234567) saw E42 on press 7. Diagnose the fault and write a script.";
+
 pub(crate) fn id(name: &str) -> WorkerId {
     WorkerId::try_new(name).unwrap()
 }

@@ -174,3 +174,6 @@ async fn settle(run: &Run<'_>, outputs: Outputs, reason: String) -> Result<(u8, 
     }
     Ok((step, outputs))
 }
+
+#[cfg(test)]
+mod tests;

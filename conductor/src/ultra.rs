@@ -99,3 +99,6 @@ fn access(step: &Step, base: u8, before: Option<u8>) -> Access {
         _ => access,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+
+use crate::{
+    fake::{FakeWorker, LOG, POLICY, Stage, id, task},
+    label::Label,
+    route::{Route, Situation, Turn},
+    task::{Effort, Task},
+    trace::Event,
+    worker::Place,
+    workflow::Role,
+};
+
+fn roles(stage: &Stage) -> Vec<(Role, String)> {
+    let events = stage.events();
+    let turns = events.iter().filter_map(|event| match event {
+        Event::Turn { step, .. } => Some((step.role, step.worker.to_string())),
+        _ => None,
+    });
+    turns.collect()
+}
+#[tokio::test]
+async fn mini_redacts_for_the_strong_worker_verifies_and_restores_the_answer() {
+    let local = FakeWorker::saying("local", Place::Board, &[]);
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["Write to [EMAIL_1]: relay K3."]);
+    let other = FakeWorker::saying("other", Place::Remote, &["ACCEPT"]);
+    let stage = Stage::new(POLICY, &[&local, &cloud, &other], None);
+    let answer = stage.run(&task("shoal-mini", LOG)).await.unwrap();
+    assert_eq!(answer.text, "Write to ana@plant.example: relay K3.");
+    assert_eq!(answer.label, Label::Confidential);
+    assert_eq!(answer.cost.0, 140);
+    let expected = [
+        (Role::Worker, "cloud".to_owned()),
+        (Role::Verifier, "other".to_owned()),
+    ];
+    assert_eq!(roles(&stage), expected);
+    let outside = cloud.read() + &other.read();
+    for secret in ["Ana", "Ruiz", "plant.example", "1234567"] {
+        assert!(!outside.contains(secret), "{secret} left:\n{outside}");
+    }
+    assert!(outside.contains("[PERSON_1] ([EMAIL_1], [PHONE_1]) saw E42"));
+    assert!(local.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_simple_task_stays_on_the_board() {
+    let local = FakeWorker::saying("local", Place::Board, &["Good morning."]);
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &[]);
+    let stage = Stage::new(POLICY, &[&local, &cloud], None);
+    let answer = stage.run(&task("shoal-mini", "Good morning!")).await;
+    assert_eq!(answer.unwrap().text, "Good morning.");
+    assert_eq!(roles(&stage), [(Role::Worker, "local".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_revision_is_asked_for_and_after_five_turns_the_latest_answer_stands() {
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["one", "two", "three"]);
+    let other = FakeWorker::saying("other", Place::Remote, &["REVISE: no", "REVISE: still no"]);
+    let stage = Stage::new(POLICY, &[&cloud, &other], None);
+    let answer = stage
+        .run(&task("shoal-mini", "Explain the fault."))
+        .await
+        .unwrap();
+    assert_eq!(answer.text, "three");
+    assert_eq!(roles(&stage).len(), 5);
+    assert!(cloud.read().contains("REVISE: still no"));
+}
+
+/// Always wants the same worker as a verifier.
+struct Verify;
+
+#[async_trait::async_trait]
+impl Route for Verify {
+    async fn decide(&self, _situation: &Situation<'_>) -> Turn {
+        Turn::Go {
+            role: Role::Verifier,
+            worker: id("cloud"),
+            reason: "always".into(),
+            candidates: Vec::new(),
+            last: false,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_verifier_chosen_before_there_is_an_answer_becomes_a_worker() {
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["K3", "ACCEPT"]);
+    let mut stage = Stage::new(POLICY, &[&cloud], None);
+    stage.conductor.parts.route = Arc::new(Verify);
+    assert_eq!(
+        stage.run(&task("shoal-mini", LOG)).await.unwrap().text,
+        "K3"
+    );
+    let roles: Vec<Role> = roles(&stage).into_iter().map(|(role, _)| role).collect();
+    assert_eq!(roles, [Role::Worker, Role::Verifier]);
+}
+
+#[tokio::test]
+async fn at_high_effort_a_thinker_comes_first() {
+    let cloud = FakeWorker::saying(
+        "cloud",
+        Place::Remote,
+        &["look at K3", "K3 it is", "ACCEPT"],
+    );
+    let stage = Stage::new(POLICY, &[&cloud], None);
+    let task = Task {
+        effort: Effort::High,
+        ..task("shoal-mini", "Explain the fault.")
+    };
+    assert_eq!(stage.run(&task).await.unwrap().text, "K3 it is");
+    let roles: Vec<Role> = roles(&stage).into_iter().map(|(role, _)| role).collect();
+    assert_eq!(roles, [Role::Thinker, Role::Worker, Role::Verifier]);
+}
