@@ -243,6 +243,7 @@ impl Gate {
         draft: &Draft,
         vault: &mut Vault,
     ) -> (Ruling, Passage) {
+        // Again, whoever made the draft: a step beside this one may have found more since.
         let draft = &draft.recognised(vault);
         let mut ruling = self.judge(worker, place, draft);
         let passage = match (place, ruling.verdict) {

@@ -6,19 +6,14 @@ use shoal_tests::{
     appliance::{Appliance, Setup},
     broker::Broker,
     provider::Provider,
+    shift::POLICY,
     wait::until,
 };
 
-const ASK: &str = r#"
-[escalation]
-confidential = "approve"
-[workers.local]
-clearance = "restricted"
-strength = 20
-[workers.cloud]
-clearance = "internal"
-strength = 80
-"#;
+/// The policy of the shift log, but a person decides on what is confidential.
+fn asking() -> String {
+    POLICY.replace("confidential = \"redact\"", "confidential = \"approve\"")
+}
 
 const TEXT: &str = "Explain why the pump fails and write to ana@plant.example about it.";
 
@@ -67,7 +62,7 @@ async fn worker(appliance: &Appliance, id: &str) -> Result<String> {
 
 #[tokio::test]
 async fn it_waits_is_approved_on_the_command_line_and_continues() -> Result<()> {
-    let (provider, mut appliance) = plant(ASK).await?;
+    let (provider, mut appliance) = plant(&asking()).await?;
     hand_in(&appliance, "yes-1").await?;
     let id = question(&appliance).await?;
     let waiting = appliance.get("/api/tasks/yes-1").await?;
@@ -93,7 +88,7 @@ async fn it_waits_is_approved_on_the_command_line_and_continues() -> Result<()> 
 
 #[tokio::test]
 async fn denied_it_is_done_on_the_board() -> Result<()> {
-    let (provider, appliance) = plant(ASK).await?;
+    let (provider, appliance) = plant(&asking()).await?;
     hand_in(&appliance, "no-1").await?;
     let id = question(&appliance).await?;
     appliance.printed_by(&["approvals", "deny", &id]).await?;
@@ -106,7 +101,7 @@ async fn denied_it_is_done_on_the_board() -> Result<()> {
 
 #[tokio::test]
 async fn expired_it_is_done_on_the_board() -> Result<()> {
-    let policy = format!("{ASK}\n[limits]\napproval_seconds = 1\n");
+    let policy = format!("{}\n[limits]\napproval_seconds = 1\n", asking());
     let (provider, appliance) = plant(&policy).await?;
     hand_in(&appliance, "late-1").await?;
     let record = appliance.ended("late-1").await?;
@@ -125,7 +120,7 @@ async fn expired_it_is_done_on_the_board() -> Result<()> {
 
 #[tokio::test]
 async fn denied_with_nobody_on_the_board_it_fails_with_the_reason() -> Result<()> {
-    let policy = ASK.replace("clearance = \"restricted\"", "clearance = \"public\"");
+    let policy = asking().replace("clearance = \"restricted\"", "clearance = \"public\"");
     let (provider, appliance) = plant(&policy).await?;
     hand_in(&appliance, "no-2").await?;
     let id = question(&appliance).await?;
@@ -142,7 +137,7 @@ async fn denied_with_nobody_on_the_board_it_fails_with_the_reason() -> Result<()
 async fn tasks_that_wait_for_a_person_do_not_keep_others_from_running() -> Result<()> {
     let provider = Provider::start().await?;
     let setup = Setup::new()?
-        .policy(ASK)
+        .policy(&asking())
         .config("\n[limits]\nmax_running = 1\n");
     let appliance = provider.serves(setup)?.start().await?;
     hand_in(&appliance, "wait-1").await?;
@@ -157,7 +152,7 @@ async fn tasks_that_wait_for_a_person_do_not_keep_others_from_running() -> Resul
 async fn an_open_question_is_on_the_broker_until_it_is_decided() -> Result<()> {
     let provider = Provider::start().await?;
     let broker = Broker::start().await?;
-    let setup = Setup::new()?.policy(ASK).broker(broker.port());
+    let setup = Setup::new()?.policy(&asking()).broker(broker.port());
     let appliance = provider.serves(setup)?.start().await?;
     hand_in(&appliance, "mqtt-1").await?;
     let id = question(&appliance).await?;

@@ -75,7 +75,7 @@ async fn killed_during_a_remote_call_the_repetition_is_in_the_trace() -> Result<
     let noted = events.iter().any(|event| {
         event["text"]
             .as_str()
-            .is_some_and(|text| text.contains("made again"))
+            .is_some_and(|text| text.contains("the step is done again"))
     });
     assert_eq!(
         (attempts.as_slice(), noted),

@@ -165,7 +165,7 @@ async fn after_a_restart_at_any_point_the_task_goes_on_and_no_remote_call_is_sil
             "cut at {cut}"
         );
         assert_eq!(
-            notes(&stage).contains("made again"),
+            notes(&stage).contains("the step is done again"),
             in_flight,
             "cut at {cut}"
         );

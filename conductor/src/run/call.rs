@@ -207,7 +207,7 @@ impl Run<'_> {
         }
         let text = format!(
             "step {}: the appliance stopped while {} was working; that call may have been done and billed, its answer \
-             is lost, and it is made again",
+             is lost, and the step is done again",
             job.number, before.worker
         );
         self.record(Event::Note { text }).await
