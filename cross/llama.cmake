@@ -3,6 +3,8 @@
 
 # The libraries find each other wherever they lie together.
 set(CMAKE_INSTALL_RPATH "$ORIGIN")
+# The build script puts each library beside the program under its plain name.
+set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
 
 # Plugins are one file per level of the instruction set, chosen when the program
 # starts. A build for this machine alone needs only its own, which is one in ten

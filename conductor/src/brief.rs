@@ -91,8 +91,14 @@ impl Assignment {
             };
             (Format::Text, sampling, Label::Public)
         };
+        let messages = self.conversation(brief);
+        let first = messages.first();
+        let is_ours = first.is_some_and(|(speaker, text)| {
+            *speaker == Speaker::System && text.text() == frame_of(brief.role)
+        });
         Draft {
-            messages: self.conversation(brief),
+            messages,
+            fixed: usize::from(is_ours),
             format,
             sampling,
             frame,
@@ -105,12 +111,7 @@ impl Assignment {
         if tail.is_none() && brief.role == Role::Worker && reads_task {
             return self.messages.clone();
         }
-        let frame = match brief.role {
-            Role::Thinker => THINKER,
-            Role::Worker => WORKER,
-            Role::Verifier => VERIFIER,
-        };
-        let mut system = Labelled::ours(format!("{frame} {PLACEHOLDERS}"));
+        let mut system = Labelled::ours(frame_of(brief.role));
         let mut messages = Vec::new();
         if reads_task {
             for (speaker, text) in &self.messages {
@@ -132,6 +133,16 @@ impl Assignment {
         messages.insert(0, (Speaker::System, system));
         messages
     }
+}
+
+/// What a worker in a role is told first.
+fn frame_of(role: Role) -> String {
+    let frame = match role {
+        Role::Thinker => THINKER,
+        Role::Worker => WORKER,
+        Role::Verifier => VERIFIER,
+    };
+    format!("{frame} {PLACEHOLDERS}")
 }
 
 /// What comes after the conversation: earlier steps, then the instruction.

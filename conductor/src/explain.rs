@@ -81,6 +81,7 @@ impl Explanation {
         let label = labelled.label();
         let draft = Draft {
             messages: vec![(Speaker::User, labelled)],
+            fixed: 0,
             format: Format::Text,
             sampling: Sampling::default(),
             frame: Label::Public,

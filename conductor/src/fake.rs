@@ -164,6 +164,10 @@ impl Backbone for FakeWorker {
     async fn hidden(&self, _text: &str) -> Result<Vec<f32>, WorkerError> {
         Ok(vec![0.0])
     }
+
+    async fn hidden_of(&self, _prompt: Prompt) -> Result<Vec<f32>, WorkerError> {
+        Ok(vec![0.0])
+    }
 }
 
 /// Journal, desk and ledger in memory.

@@ -33,6 +33,8 @@ use crate::{
 pub struct Draft {
     /// The conversation.
     pub messages: Vec<(Speaker, Labelled)>,
+    /// How many leading messages are the program's own words, the same in every call.
+    pub fixed: usize,
     /// The form of the answer.
     pub format: Format,
     /// How tokens are chosen.
@@ -57,6 +59,7 @@ impl Draft {
         vault.learn(self.messages.iter().map(|(_, text)| text));
         let messages = self.messages.iter();
         Self {
+            fixed: self.fixed,
             messages: messages
                 .map(|(role, text)| (*role, vault.recognise(text.clone())))
                 .collect(),
@@ -299,6 +302,7 @@ impl Gate {
         });
         (clean && !vault.overflowed()).then(|| Prompt {
             messages,
+            fixed: draft.fixed,
             format: draft.format.clone(),
             sampling: draft.sampling.clone(),
         })
@@ -312,6 +316,7 @@ fn plain(draft: &Draft) -> Prompt {
             .iter()
             .map(|(role, text)| Message::new(*role, text.text()))
             .collect(),
+        fixed: draft.fixed,
         format: draft.format.clone(),
         sampling: draft.sampling.clone(),
     }

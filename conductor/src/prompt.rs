@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Who says a message, as chat models know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
     /// The frame of the conversation.
@@ -30,7 +30,7 @@ impl Speaker {
 }
 
 /// One message of a conversation.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// Who says it.
@@ -103,6 +103,9 @@ impl Default for Sampling {
 pub struct Prompt {
     /// The conversation, oldest first; the model writes the next message.
     pub messages: Vec<Message>,
+    /// How many leading messages are the same in every call and hold nothing of a task. The engine on the board keeps
+    /// what it made of them, also on disk.
+    pub fixed: usize,
     /// The form of the answer.
     pub format: Format,
     /// How tokens are chosen.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cleared::{Cleared, NotForYou},
-    id::WorkerId,
+    id::{TaskId, WorkerId},
     prompt::Prompt,
     unit::Tokens,
 };
@@ -59,6 +59,10 @@ pub trait Backbone: Send + Sync {
     ///
     /// The last but one is what TRINITY (Sakana AI) reads; the text must have at least two tokens.
     async fn hidden(&self, text: &str) -> Result<Vec<f32>, WorkerError>;
+
+    /// The same of a prompt as the model reads it before it answers. A [`complete`](Self::complete) that follows with
+    /// the same prompt need not read it again.
+    async fn hidden_of(&self, prompt: Prompt) -> Result<Vec<f32>, WorkerError>;
 }
 
 /// What goes with one call.
@@ -68,6 +72,8 @@ pub struct Call {
     pub stream: Option<mpsc::Sender<String>>,
     /// Ends the call.
     pub cancel: CancellationToken,
+    /// The task that it is for, so that a worker can be fair to all of them.
+    pub task: Option<TaskId>,
 }
 
 /// Why an answer ended.

@@ -50,7 +50,8 @@ impl Pool {
     pub async fn build(config: &Config, board: &Report) -> Result<Self, Fault> {
         let mut degraded = Vec::new();
         let others = others(config, &mut degraded)?;
-        let options = engine_options(&config.model, board)?;
+        let mut options = engine_options(&config.model, board)?;
+        options.keep = Some(config.data.join("states"));
         let model = config.model.clone();
         let loaded = tokio::task::spawn_blocking(move || load(&model, options))
             .await
@@ -119,6 +120,8 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
     options.threads = model.threads.unwrap_or(board.decision.threads.into());
     options.gpu_layers = model.gpu_layers.unwrap_or(board.decision.gpu_layers);
     options.context = model.context.unwrap_or(board.decision.context);
+    // For what runs at once and for what earlier prompts left.
+    options.kv_tokens = options.context.saturating_mul(2);
     Ok(options)
 }
 

@@ -1,26 +1,39 @@
 //! The llama.cpp engine: one model, one thread that owns it.
 //!
-//! The owner thread holds the weights and both contexts (the chat's and the hidden states'), takes jobs from a bounded
-//! queue, and does one at a time. Callers are async and never touch llama.cpp; a slow reader of a stream waits in its
-//! own future and holds up nobody. A later scheduler that decodes several sequences in one batch takes the place of
-//! [`owner`]'s loop and changes nothing outside it.
+//! The owner thread holds the weights and the context. Each of its batches has a token (and what may follow it, if it
+//! can be guessed) of every answer that is being written, and as much of the prompts still to be read as fits the time
+//! that a batch may take, so that many requests run at once and none stutters. What the conductor thinks goes before
+//! the steps, and tasks share the rest evenly. Callers are async and never touch llama.cpp; a slow reader of a stream
+//! waits in its own future and holds up nobody.
 //!
-//! What the last job left in the key-value cache is kept, and a prompt that begins alike is read from where it differs
-//! ([`Usage::cached`](shoal_conductor::worker::Usage)).
+//! What requests leave in the key-value cache is kept as long as there is room, and a prompt that begins alike is read
+//! from where it differs ([`Usage::cached`](shoal_conductor::worker::Usage)). A hidden state is taken out of the same
+//! pass that fills the cache for the answer.
+//!
+//! [`sequences`] has who holds which cells, [`queue`] whose turn it is, [`step`] what one batch does.
 
-mod chat;
+mod batch;
+mod context;
+mod draft;
 mod grammar;
-mod hidden;
 mod job;
-mod load;
+mod keep;
+pub(crate) mod load;
 mod log;
 mod marks;
 mod owner;
+mod pace;
 mod parts;
+mod queue;
+mod request;
+mod resident;
 mod ruler;
 mod sampler;
-mod sequence;
+mod sequences;
+mod step;
+mod tap;
 mod template;
+mod threads;
 
 #[cfg(test)]
 mod tests;
@@ -30,23 +43,28 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use shoal_conductor::{
-    id::WorkerId,
+    id::{TaskId, WorkerId},
     prompt::Prompt,
     unit::Tokens,
     worker::{Backbone, Call, Reply, WorkerError},
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
-use self::job::{Complete, Hidden, Job, JobError};
 pub use self::load::LoadError;
+pub(crate) use self::request::Priority;
+use self::{
+    job::{Job, JobError, Place, Source, Work},
+    owner::Message,
+};
 
 /// How to run a model.
 #[derive(Clone, Debug)]
@@ -61,14 +79,24 @@ pub struct EngineOptions {
     pub gpu_layers: u32,
     /// Tokens that prompt and answer may have together; at most what the model was trained on.
     pub context: u32,
-    /// Tokens of a text whose hidden state is asked for; 0 saves the memory, and then there is no hidden state.
+    /// Tokens that a text may have whose hidden state is asked for; 0 is no hidden states.
     pub hidden_context: u32,
-    /// Tokens read at once, between two looks at whether the caller is still there.
+    /// Tokens that the key-value cache holds, for all requests and for what earlier ones left; at least `context`.
+    pub kv_tokens: u32,
+    /// Requests that run at once, 1 to 64.
+    pub slots: usize,
+    /// The most tokens in one batch, at least 32. How many are read is also bounded by the time that they take.
     pub chunk: u32,
-    /// Jobs that may wait; one more is told that the engine is overloaded.
+    /// Requests that may wait; one more is told that the engine is overloaded.
     pub queue: usize,
     /// Bytes that the model may take; without it, what the system says is free.
     pub memory: Option<u64>,
+    /// Whether a prompt that begins like an earlier one is read from where it differs.
+    pub prefix_cache: bool,
+    /// Whether tokens are guessed from what was said before.
+    pub speculation: Speculation,
+    /// The folder where the states of fixed prompts outlive a restart.
+    pub keep: Option<PathBuf>,
 }
 
 impl EngineOptions {
@@ -83,11 +111,27 @@ impl EngineOptions {
             gpu_layers: 0,
             context: 4096,
             hidden_context: 1024,
-            chunk: 64,
+            kv_tokens: 8192,
+            slots: 8,
+            chunk: 256,
             queue: 16,
             memory: None,
+            prefix_cache: true,
+            speculation: Speculation::WhereItPays,
+            keep: None,
         }
     }
+}
+
+/// When tokens are guessed from what was said before. It changes how long an answer takes, and not what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speculation {
+    /// Never.
+    Off,
+    /// Where it is faster on this board, as measured while it runs.
+    WhereItPays,
+    /// Wherever there is a guess.
+    Always,
 }
 
 /// What a loaded model is.
@@ -103,6 +147,10 @@ pub struct Info {
     pub quantization: Option<&'static str>,
     /// Tokens that prompt and answer may have together.
     pub context: u32,
+    /// Tokens that the key-value cache holds for all requests together.
+    pub cells: u32,
+    /// The bytes that the key-value cache takes.
+    pub cache_bytes: u64,
     /// Tokens it was trained on.
     pub trained_context: u32,
     /// The length of a hidden state.
@@ -121,8 +169,17 @@ struct Shared {
     id: WorkerId,
     info: Info,
     pulse: Arc<Pulse>,
-    jobs: Option<SyncSender<Job>>,
+    /// The most jobs that wait or run.
+    most: u64,
+    inbox: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the engine can give back when memory is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relief {
+    /// What earlier requests left in the cache.
+    Caches,
 }
 
 /// What the owner thread tells while it works.
@@ -131,9 +188,11 @@ struct Pulse {
     /// Batches decoded since the start.
     ticks: AtomicU64,
     /// Jobs that wait or run.
-    jobs: AtomicU64,
-    /// How long the last job took, in milliseconds.
-    last_job: AtomicU64,
+    jobs: Arc<AtomicU64>,
+    /// Of those, how many run.
+    running: AtomicU64,
+    /// How long the last request took, in milliseconds.
+    last: AtomicU64,
     /// Set when the last handle went.
     stop: AtomicBool,
 }
@@ -142,9 +201,10 @@ impl Engine {
     /// Loads the model and starts its thread. Blocks until the model is ready or has failed.
     pub fn load(options: EngineOptions) -> Result<Self, LoadError> {
         let pulse = Arc::new(Pulse::default());
-        let (jobs, inbox) = sync_channel(options.queue.max(1));
+        let (sender, inbox) = channel();
         let (ready, loaded) = sync_channel(1);
         let id = options.id.clone();
+        let most = (options.queue.max(1) + options.slots) as u64;
         let thread = start(options, Arc::clone(&pulse), inbox, ready)?;
         let info = match loaded.recv() {
             Ok(answer) => answer?,
@@ -155,7 +215,8 @@ impl Engine {
                 id,
                 info,
                 pulse,
-                jobs: Some(jobs),
+                most,
+                inbox: Some(sender),
                 thread: Some(thread),
             }),
         })
@@ -180,10 +241,25 @@ impl Engine {
         self.shared.pulse.jobs.load(Ordering::Relaxed)
     }
 
+    /// How many of them run.
+    #[must_use]
+    pub fn running(&self) -> u64 {
+        self.shared.pulse.running.load(Ordering::Relaxed)
+    }
+
+    /// Gives memory back without ending anything.
+    pub fn relieve(&self, relief: Relief) {
+        if let Some(inbox) = &self.shared.inbox {
+            // Without an owner there is nothing to give back.
+            let _ = inbox.send(Message::Relieve(relief));
+        }
+    }
+
     /// Writes an answer; errors name `id`.
     pub(crate) async fn complete_as(
         &self,
         id: &WorkerId,
+        priority: Priority,
         prompt: Prompt,
         call: Call,
     ) -> Result<Reply, WorkerError> {
@@ -193,58 +269,72 @@ impl Engine {
         let (done, reply) = oneshot::channel();
         // Without a bound by type, but it holds at most one entry for each of `max_tokens`.
         let (pieces, written) = mpsc::unbounded_channel();
-        let job = Complete {
-            prompt,
-            cancel: call.cancel.clone(),
+        let began = Instant::now();
+        let work = Work::Complete {
+            prompt: Box::new(prompt),
             pieces: call.stream.is_some().then_some(pieces),
             done,
         };
-        self.submit(id, Job::Complete(Box::new(job)))?;
-        let work = async {
+        self.submit(id, priority, call.task, call.cancel.clone(), work)?;
+        let answer = async {
             let ((), reply) = tokio::join!(forward(written, call.stream), reply);
             reply
         };
         tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(WorkerError::Cancelled),
-            reply = work => reply.unwrap_or(Err(JobError::broken())).map_err(|e| e.by(id)),
+            reply = answer => {
+                let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                self.shared.pulse.last.store(took, Ordering::Relaxed);
+                reply.unwrap_or(Err(JobError::broken())).map_err(|e| e.by(id))
+            }
         }
     }
 
-    /// The hidden state of `text`; errors name `id`.
-    async fn hidden_as(&self, id: &WorkerId, text: &str) -> Result<Vec<f32>, WorkerError> {
+    /// The hidden state at the last but one token of `source`; errors name the engine.
+    async fn state(&self, source: Source) -> Result<Vec<f32>, WorkerError> {
+        let id = &self.shared.id;
         let (done, state) = oneshot::channel();
-        let job = Hidden {
-            text: text.to_owned(),
-            done,
-        };
-        self.submit(id, Job::Hidden(job))?;
+        let work = Work::Hidden { source, done };
+        self.submit(id, Priority::Decision, None, CancellationToken::new(), work)?;
         let state = state.await;
         state
             .unwrap_or(Err(JobError::broken()))
             .map_err(|e| e.by(id))
     }
 
-    fn submit(&self, id: &WorkerId, job: Job) -> Result<(), WorkerError> {
-        let Some(jobs) = &self.shared.jobs else {
-            return Err(JobError::broken().by(id));
+    fn submit(
+        &self,
+        id: &WorkerId,
+        priority: Priority,
+        task: Option<TaskId>,
+        cancel: CancellationToken,
+        work: Work,
+    ) -> Result<(), WorkerError> {
+        let Shared {
+            inbox, pulse, most, ..
+        } = &*self.shared;
+        let inbox = inbox.as_ref().ok_or_else(|| JobError::broken().by(id))?;
+        let place = Place::try_new(&pulse.jobs, *most).ok_or_else(|| self.overloaded(id))?;
+        let job = Job {
+            priority,
+            task,
+            cancel,
+            place,
+            work,
         };
-        // Counted before it is sent, since the owner may be done with it before this returns.
-        self.shared.pulse.jobs.fetch_add(1, Ordering::Relaxed);
-        jobs.try_send(job).map_err(|error| {
-            self.shared.pulse.jobs.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(_) => self.overloaded(id),
-                TrySendError::Disconnected(_) => JobError::broken().by(id),
-            }
-        })
+        inbox
+            .send(Message::Job(job))
+            .map_err(|_| JobError::broken().by(id))
     }
 
+    /// A place is free when the next of those that run ends.
     fn overloaded(&self, id: &WorkerId) -> WorkerError {
-        let last = self.shared.pulse.last_job.load(Ordering::Relaxed);
+        let last = self.shared.pulse.last.load(Ordering::Relaxed);
+        let running = self.running().max(1);
         WorkerError::Overloaded {
             worker: id.clone(),
-            retry_after: Some(Duration::from_millis(last.clamp(1_000, 60_000))),
+            retry_after: Some(Duration::from_millis((last / running).clamp(1_000, 60_000))),
         }
     }
 }
@@ -252,7 +342,7 @@ impl Engine {
 fn start(
     options: EngineOptions,
     pulse: Arc<Pulse>,
-    inbox: Receiver<Job>,
+    inbox: Receiver<Message>,
     ready: SyncSender<Result<Info, LoadError>>,
 ) -> Result<JoinHandle<()>, LoadError> {
     std::thread::Builder::new()
@@ -289,18 +379,23 @@ impl Backbone for Engine {
     }
 
     async fn complete(&self, prompt: Prompt, call: Call) -> Result<Reply, WorkerError> {
-        self.complete_as(&self.shared.id, prompt, call).await
+        self.complete_as(&self.shared.id, Priority::Decision, prompt, call)
+            .await
     }
 
     async fn hidden(&self, text: &str) -> Result<Vec<f32>, WorkerError> {
-        self.hidden_as(&self.shared.id, text).await
+        self.state(Source::Text(text.to_owned())).await
+    }
+
+    async fn hidden_of(&self, prompt: Prompt) -> Result<Vec<f32>, WorkerError> {
+        self.state(Source::Prompt(Box::new(prompt))).await
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         self.pulse.stop.store(true, Ordering::Relaxed);
-        drop(self.jobs.take());
+        drop(self.inbox.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

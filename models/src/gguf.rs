@@ -7,9 +7,11 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Read, Seek as _, SeekFrom},
     path::Path,
 };
+
+use sha2::{Digest as _, Sha256};
 
 /// The longest text value that is kept, in bytes; longer ones are skipped.
 const MAX_TEXT: u64 = 4096;
@@ -48,6 +50,9 @@ pub struct Header {
     pub bytes: u64,
     /// The number of weights.
     pub parameters: u64,
+    /// Tells this file's contents from any other's, in hexadecimal digits: the SHA-256 of its length, its header and
+    /// samples of its weights, since reading gigabytes at every start would take minutes.
+    pub fingerprint: String,
     texts: BTreeMap<String, String>,
     numbers: BTreeMap<String, u64>,
 }
@@ -57,12 +62,14 @@ impl Header {
     pub fn read(path: &Path) -> Result<Self, GgufError> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        Reader {
+        let reader = Reader {
             inner: BufReader::with_capacity(1 << 16, file),
             at: 0,
             length,
-        }
-        .header()
+        };
+        let (mut header, end) = reader.header()?;
+        header.fingerprint = fingerprint(path, end, length)?;
+        Ok(header)
     }
 
     /// The kind of network, such as `llama`.
@@ -122,6 +129,25 @@ impl Header {
     }
 }
 
+/// Samples of the weights, and the length of each in bytes.
+const SAMPLES: u64 = 64;
+const SAMPLE: u64 = 4096;
+
+fn fingerprint(path: &Path, header: u64, length: u64) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    hasher.update(length.to_le_bytes());
+    io::copy(&mut (&mut file).take(header), &mut hasher)?;
+    let weights = length.saturating_sub(header);
+    for sample in 0..SAMPLES {
+        // Short of overflow for any file that a disk can hold.
+        let at = header + weights / SAMPLES * sample;
+        file.seek(SeekFrom::Start(at))?;
+        io::copy(&mut (&mut file).take(SAMPLE), &mut hasher)?;
+    }
+    Ok(hex::encode(hasher.finalize()))
+}
+
 struct Reader<R> {
     inner: BufReader<R>,
     at: u64,
@@ -129,7 +155,8 @@ struct Reader<R> {
 }
 
 impl<R: Read + io::Seek> Reader<R> {
-    fn header(mut self) -> Result<Header, GgufError> {
+    /// The header and where it ends.
+    fn header(mut self) -> Result<(Header, u64), GgufError> {
         let magic = self.array()?;
         if &magic != b"GGUF" {
             return Err(GgufError::Magic(magic));
@@ -148,7 +175,7 @@ impl<R: Read + io::Seek> Reader<R> {
             self.pair(&mut header)?;
         }
         self.tensors(tensors, &mut header)?;
-        Ok(header)
+        Ok((header, self.at))
     }
 
     fn pair(&mut self, header: &mut Header) -> Result<(), GgufError> {
@@ -364,6 +391,7 @@ mod tests {
             length: bytes.len() as u64,
         }
         .header()
+        .map(|(header, _)| header)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use shoal_conductor::{
     worker::{Call, Place, Reply, Worker, WorkerError},
 };
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Priority};
 
 /// A worker on this board that shares the backbone's weights.
 #[derive(Clone)]
@@ -37,7 +37,9 @@ impl Worker for LocalWorker {
 
     async fn run(&self, prompt: Cleared<Prompt>, call: Call) -> Result<Reply, WorkerError> {
         let prompt = prompt.open(&self.id)?;
-        self.engine.complete_as(&self.id, prompt, call).await
+        self.engine
+            .complete_as(&self.id, Priority::Step, prompt, call)
+            .await
     }
 }
 

@@ -88,6 +88,7 @@ pub(crate) fn cleared(prompt: Prompt, worker: &WorkerId) -> Cleared<Prompt> {
             .into_iter()
             .map(|m| (m.role, Labelled::ours(m.content)))
             .collect(),
+        fixed: prompt.fixed,
         format: prompt.format,
         sampling: prompt.sampling,
         frame: Label::Public,

@@ -26,6 +26,7 @@ fn gate(policy: &str) -> Gate {
 fn draft(gate: &Gate, text: &str, floor: Label) -> Draft {
     Draft {
         messages: vec![(Speaker::User, Labelled::new(text, floor, &gate.detectors))],
+        fixed: 0,
         format: Format::Text,
         sampling: Sampling::default(),
         frame: Label::Public,

@@ -267,6 +267,7 @@ impl Run<'_> {
         let mut call = Call {
             stream: None,
             cancel: self.halt.child_token(),
+            task: Some(self.task.id.clone()),
         };
         if self.text.is_none() || !job.streams {
             return worker.run(prompt, call).await;

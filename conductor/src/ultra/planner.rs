@@ -101,6 +101,7 @@ async fn ask(
     for _ in 0..2 {
         let prompt = Prompt {
             messages: messages.clone(),
+            fixed: 1,
             format: Format::JsonSchema(schema(run, revising)),
             sampling: Sampling {
                 max_tokens: PLAN_TOKENS,
@@ -110,6 +111,7 @@ async fn ask(
         let call = Call {
             stream: None,
             cancel: run.halt.child_token(),
+            task: Some(run.task.id.clone()),
         };
         let limit = run.time_left()?;
         let reply = match tokio::time::timeout(limit, backbone.complete(prompt, call)).await {

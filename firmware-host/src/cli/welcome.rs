@@ -229,6 +229,8 @@ mod tests {
                 parameters: 134_515_008,
                 bytes: 98_362_432,
                 quantization: Some("Q4_1"),
+                cells: 8192,
+                cache_bytes: 188_743_680,
                 context: 4096,
                 trained_context: 8192,
                 width: 576,

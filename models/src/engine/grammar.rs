@@ -1,9 +1,17 @@
 //! Answers of a given form: llguidance says which tokens may come next.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use llama_cpp_2::{model::LlamaModel, sampling::LlamaSampler};
-use llguidance::{Matcher, ParserFactory, api::TopLevelGrammar, earley::SlicedBiasComputer};
+use llguidance::{
+    Matcher, ParserFactory,
+    api::TopLevelGrammar,
+    earley::SlicedBiasComputer,
+    toktrie::{TokEnv, TokTrie, TokenId, TokenizerEnv},
+};
 use serde_json::{Value, json};
 use shoal_conductor::prompt::Format;
 
@@ -19,7 +27,7 @@ impl Grammars {
     /// The matcher for `format`, or none for free text.
     pub(super) fn matcher(
         &mut self,
-        model: &LlamaModel,
+        model: &Arc<LlamaModel>,
         format: &Format,
     ) -> Result<Option<Matcher>, JobError> {
         let grammar = match format {
@@ -38,7 +46,7 @@ impl Grammars {
         Ok(Some(Matcher::new(Ok(parser))))
     }
 
-    fn factory(&mut self, model: &LlamaModel) -> Result<&ParserFactory, JobError> {
+    fn factory(&mut self, model: &Arc<LlamaModel>) -> Result<&ParserFactory, JobError> {
         let factory = match self.factory.take() {
             Some(factory) => factory,
             None => new_factory(model)?,
@@ -47,13 +55,60 @@ impl Grammars {
     }
 }
 
-fn new_factory(model: &LlamaModel) -> Result<ParserFactory, JobError> {
-    let vocabulary = LlamaSampler::llguidance_tok_env(model);
+fn new_factory(model: &Arc<LlamaModel>) -> Result<ParserFactory, JobError> {
+    let vocabulary: TokEnv = Arc::new(Words::of(model));
     let slices = SlicedBiasComputer::general_slices();
     let mut factory = ParserFactory::new(&vocabulary, Default::default(), &slices)
         .map_err(|e| JobError::Internal(format!("{e:#}")))?;
     factory.quiet();
     Ok(factory)
+}
+
+/// The vocabulary with the model's own way to cut text into tokens. The binding's knows none, and then llguidance
+/// forces nothing, and each token of a name that the schema gives is decoded.
+struct Words {
+    words: TokEnv,
+    model: Arc<LlamaModel>,
+    /// Whether a piece from the middle of a text is cut as it is; some tokenizers put a space before it.
+    exact: bool,
+}
+
+impl Words {
+    fn of(model: &Arc<LlamaModel>) -> Self {
+        const SAMPLE: &[u8] = br#"{"name": 1, "other": [true]}"#;
+        let vocab = model.vocab();
+        let tokens = vocab.tokenize(SAMPLE, false, false);
+        let pieces = tokens
+            .into_iter()
+            .map(|t| vocab.token_to_piece(t, false, None));
+        let exact = pieces.collect::<Vec<_>>().concat() == SAMPLE;
+        Self {
+            words: LlamaSampler::llguidance_tok_env(model),
+            model: Arc::clone(model),
+            exact,
+        }
+    }
+}
+
+impl TokenizerEnv for Words {
+    fn tok_trie(&self) -> &TokTrie {
+        self.words.tok_trie()
+    }
+
+    fn tokenize_bytes(&self, text: &[u8]) -> Vec<TokenId> {
+        if !self.exact {
+            return self.words.tokenize_bytes(text);
+        }
+        let tokens = self.model.vocab().tokenize(text, false, false);
+        tokens
+            .into_iter()
+            .map(|token| token.0.cast_unsigned())
+            .collect()
+    }
+
+    fn tokenize_is_canonical(&self) -> bool {
+        self.exact
+    }
 }
 
 /// Asks for JSON on one line: a small model given the choice may write white space for ever.

@@ -1,33 +1,74 @@
 //! What the owner thread is asked to do.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use shoal_conductor::{
-    id::WorkerId,
+    id::{TaskId, WorkerId},
     prompt::Prompt,
     worker::{Reply, WorkerError},
 };
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::request::Priority;
+
+/// Where the pieces of an answer go.
+pub(super) type Pieces = UnboundedSender<String>;
+
 /// One thing to do.
-pub(super) enum Job {
-    /// Write an answer.
-    Complete(Box<Complete>),
-    /// Read a hidden state.
-    Hidden(Hidden),
-}
-
-/// Write an answer.
-pub(super) struct Complete {
-    pub(super) prompt: Prompt,
+pub(super) struct Job {
+    pub(super) priority: Priority,
+    /// Whose work it is, if it is known.
+    pub(super) task: Option<TaskId>,
     pub(super) cancel: CancellationToken,
-    pub(super) pieces: Option<UnboundedSender<String>>,
-    pub(super) done: oneshot::Sender<Result<Reply, JobError>>,
+    /// Its place among those that wait or run.
+    pub(super) place: Place,
+    pub(super) work: Work,
 }
 
-/// Read the hidden state of a text.
-pub(super) struct Hidden {
-    pub(super) text: String,
-    pub(super) done: oneshot::Sender<Result<Vec<f32>, JobError>>,
+/// A place among the jobs; given back when it is dropped.
+pub(super) struct Place(Arc<AtomicU64>);
+
+impl Place {
+    /// One more, unless there are `most`.
+    pub(super) fn try_new(jobs: &Arc<AtomicU64>, most: u64) -> Option<Self> {
+        let more = |jobs: u64| (jobs < most).then_some(jobs + 1);
+        jobs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()
+            .map(|_| Self(Arc::clone(jobs)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What it is.
+pub(super) enum Work {
+    /// Write an answer.
+    Complete {
+        prompt: Box<Prompt>,
+        pieces: Option<Pieces>,
+        done: oneshot::Sender<Result<Reply, JobError>>,
+    },
+    /// Read a hidden state.
+    Hidden {
+        source: Source,
+        done: oneshot::Sender<Result<Vec<f32>, JobError>>,
+    },
+}
+
+/// What a hidden state is read of.
+pub(super) enum Source {
+    /// A text as it is.
+    Text(String),
+    /// A prompt as the model reads it before it answers.
+    Prompt(Box<Prompt>),
 }
 
 /// Why a job failed, before it is known in whose name it was done.

@@ -58,11 +58,15 @@ pub enum LoadError {
 }
 
 /// llama.cpp itself, started once in the life of the program.
-pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
+pub(crate) fn backend() -> Result<&'static LlamaBackend, LoadError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     log::install();
     BACKEND
-        .get_or_init(|| LlamaBackend::init().map_err(|e| e.to_string()))
+        .get_or_init(|| {
+            // ggml's code for the CPU is a plugin too.
+            llama_cpp_2::llama_backend::load_backends();
+            LlamaBackend::init().map_err(|e| e.to_string())
+        })
         .as_ref()
         .map_err(|e| LoadError::Backend(e.clone()))
 }
@@ -89,7 +93,7 @@ pub(super) fn header(path: &Path) -> Result<Header, LoadError> {
 
 /// Says no to a model that does not fit the memory.
 pub(super) fn check_memory(header: &Header, options: &EngineOptions) -> Result<(), LoadError> {
-    let tokens = u64::from(options.context) + u64::from(options.hidden_context);
+    let tokens = u64::from(options.kv_tokens.max(options.context));
     let needed = header.bytes.saturating_add(header.cache_bytes(tokens));
     // With layers on an accelerator its memory counts too, which only the given bound knows.
     let free = || (options.gpu_layers == 0).then(available_memory).flatten();

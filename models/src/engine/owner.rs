@@ -1,160 +1,186 @@
-//! The thread that owns the model.
+//! The thread that owns the model: takes jobs in, lets those run whose turn it is, and decodes one batch after another
+//! for all of them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
+        Arc,
         atomic::Ordering,
-        mpsc::{Receiver, SyncSender},
+        mpsc::{Receiver, SyncSender, TryRecvError},
     },
-    time::Instant,
 };
-
-use llama_cpp_2::model::LlamaModel;
 
 use super::{
-    EngineOptions, Info, LoadError, Pulse,
-    chat::Chat,
-    hidden::HiddenStates,
-    job::{Complete, Hidden, Job, JobError},
+    EngineOptions, Info, LoadError, Pulse, Relief,
+    job::{Job, JobError},
     load,
-    ruler::Ruler,
+    queue::Shares,
+    request::Request,
+    resident::Resident,
 };
 use crate::gguf::Header;
+
+/// What reaches the thread.
+pub(super) enum Message {
+    Job(Job),
+    Relieve(Relief),
+}
 
 /// Loads the model, says so, and works until there are no callers left.
 pub(super) fn run(
     options: &EngineOptions,
     pulse: &Pulse,
-    inbox: &Receiver<Job>,
+    inbox: &Receiver<Message>,
     ready: &SyncSender<Result<Info, LoadError>>,
 ) {
     // An error that nobody receives means that the caller is gone.
-    let failed = |e| drop(ready.send(Err(e)));
-    let (header, model) = match weights(options) {
+    let (resident, info) = match resident(options) {
         Ok(loaded) => loaded,
-        Err(e) => return failed(e),
+        Err(e) => return drop(ready.send(Err(e))),
     };
-    let mut owner = match Owner::try_new(&model, options, pulse) {
-        Ok(owner) => owner,
-        Err(e) => return failed(e),
-    };
-    let info = owner.info(&header, options);
     tracing::info!(model = %info.name, parameters = info.parameters, context = info.context, "model loaded");
     if ready.send(Ok(info)).is_err() {
         return;
     }
-    while let Ok(job) = inbox.recv() {
-        owner.guard(job);
+    let mut owner = Owner {
+        resident,
+        waiting: Vec::new(),
+        shares: Shares::default(),
+        pulse,
+    };
+    while owner.hear(inbox) {
+        owner.sweep();
+        owner.admit();
+        owner.step();
+        owner.count();
     }
+    owner.end();
 }
 
-fn weights(options: &EngineOptions) -> Result<(Header, LlamaModel), LoadError> {
+fn resident(options: &EngineOptions) -> Result<(Resident, Info), LoadError> {
     let header = load::header(&options.path)?;
     load::check_memory(&header, options)?;
-    let model = load::model(options)?;
-    Ok((header, model))
+    let model = Arc::new(load::model(options)?);
+    let resident = Resident::try_new(Arc::clone(&model), &header, options)?;
+    let info = info(&resident, &header, options);
+    Ok((resident, info))
 }
 
-struct Owner<'m> {
-    model: &'m LlamaModel,
-    pulse: &'m Pulse,
-    chat: Chat<'m>,
-    hidden: Option<HiddenStates<'m>>,
+fn info(resident: &Resident, header: &Header, options: &EngineOptions) -> Info {
+    let file = options.path.file_stem().unwrap_or_default();
+    let model = &resident.model;
+    Info {
+        name: file.to_string_lossy().into_owned(),
+        parameters: model.n_params(),
+        bytes: model.size(),
+        quantization: header.quantization(),
+        context: u32::try_from(resident.limit()).unwrap_or(u32::MAX),
+        cells: u32::try_from(resident.context.cells()).unwrap_or(u32::MAX),
+        cache_bytes: header.cache_bytes(resident.context.cells() as u64),
+        trained_context: model.n_ctx_train(),
+        width: usize::try_from(model.n_embd_out()).unwrap_or_default(),
+        own_template: resident.own_template(),
+    }
 }
 
-impl<'m> Owner<'m> {
-    fn try_new(
-        model: &'m LlamaModel,
-        options: &EngineOptions,
-        pulse: &'m Pulse,
-    ) -> Result<Self, LoadError> {
-        let ruler = Ruler::of(model);
-        let hidden = match options.hidden_context {
-            0 => None,
-            tokens => Some(HiddenStates::try_new(
-                model,
-                options,
-                tokens,
-                ruler.clone(),
-            )?),
-        };
-        Ok(Self {
-            model,
-            pulse,
-            chat: Chat::try_new(model, options, ruler)?,
-            hidden,
-        })
-    }
+struct Owner<'p> {
+    resident: Resident,
+    waiting: Vec<Request>,
+    shares: Shares,
+    pulse: &'p Pulse,
+}
 
-    fn info(&self, header: &Header, options: &EngineOptions) -> Info {
-        let file = options.path.file_stem().unwrap_or_default();
-        Info {
-            name: file.to_string_lossy().into_owned(),
-            parameters: self.model.n_params(),
-            bytes: self.model.size(),
-            quantization: header.quantization(),
-            context: u32::try_from(self.chat.limit()).unwrap_or(u32::MAX),
-            trained_context: self.model.n_ctx_train(),
-            width: usize::try_from(self.model.n_embd_out()).unwrap_or_default(),
-            own_template: self.chat.own_template(),
-        }
-    }
-
-    /// Does a job; one that panics is dropped, which its caller notices, and the next begins afresh.
-    fn guard(&mut self, job: Job) {
-        let began = Instant::now();
-        if catch_unwind(AssertUnwindSafe(|| self.work(job))).is_err() {
-            tracing::error!("a job panicked; the caches are emptied");
-            self.chat.clear();
-            if let Some(hidden) = &mut self.hidden {
-                hidden.clear();
+impl Owner<'_> {
+    /// Takes in what came; waits if there is nothing else to do. False once there are no callers left.
+    fn hear(&mut self, inbox: &Receiver<Message>) -> bool {
+        if self.is_idle() {
+            self.shares.clear();
+            match inbox.recv() {
+                Ok(message) => self.take(message),
+                Err(_) => return false,
             }
         }
-        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.pulse.last_job.store(took, Ordering::Relaxed);
-        self.pulse.jobs.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn work(&mut self, job: Job) {
-        match job {
-            Job::Complete(job) => self.complete(*job),
-            Job::Hidden(job) => self.hidden(job),
+        loop {
+            match inbox.try_recv() {
+                Ok(message) => self.take(message),
+                Err(TryRecvError::Empty) => return !self.pulse.stop.load(Ordering::Relaxed),
+                Err(TryRecvError::Disconnected) => return false,
+            }
         }
     }
 
-    fn complete(&mut self, job: Complete) {
-        let Complete {
-            prompt,
-            cancel,
-            pieces,
-            done,
-        } = job;
-        let pulse = self.pulse;
-        let go_on = || !cancel.is_cancelled() && !done.is_closed() && !stopping(pulse);
-        let show = |piece: String| {
-            if let Some(pieces) = pieces.as_ref().filter(|_| !piece.is_empty()) {
-                // The reader may be gone; the answer is still wanted.
-                let _ = pieces.send(piece);
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.resident.running.is_empty()
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Job(job) if job.cancel.is_cancelled() => {}
+            Message::Job(job) => {
+                // A hostile prompt must not take the engine down; its caller notices that the job is gone.
+                let prepared = catch_unwind(AssertUnwindSafe(|| self.resident.prepare(job)));
+                match prepared {
+                    Ok(request) => self.waiting.extend(request),
+                    Err(_) => tracing::error!("a job panicked before it ran"),
+                }
             }
-        };
-        let answer = self.chat.answer(&prompt, pulse, &go_on, &show);
-        let _ = done.send(answer);
+            Message::Relieve(Relief::Caches) => self.resident.evict_idle(),
+        }
     }
 
-    fn hidden(&mut self, job: Hidden) {
-        let Hidden { text, done } = job;
-        let pulse = self.pulse;
-        let go_on = || !done.is_closed() && !stopping(pulse);
-        let state = match &mut self.hidden {
-            Some(hidden) => hidden.state(&text, pulse, &go_on),
-            None => Err(JobError::Internal(
-                "hidden states are off; set `hidden_context`".into(),
-            )),
-        };
-        let _ = done.send(state);
+    /// Lets go of what nobody waits for any more.
+    fn sweep(&mut self) {
+        for request in self.waiting.extract_if(.., |r| r.is_abandoned()) {
+            request.fail(JobError::Cancelled);
+        }
+        let running = &mut self.resident.running;
+        let gone: Vec<_> = running.extract_if(.., |r| r.is_abandoned()).collect();
+        for request in gone {
+            self.resident.finish(request.sequence);
+            request.fail(JobError::Cancelled);
+        }
     }
-}
 
-fn stopping(pulse: &Pulse) -> bool {
-    pulse.stop.load(Ordering::Relaxed)
+    /// Starts those whose turn it is, as long as there is room. Whoever does not fit is waited for, so that the small
+    /// do not starve the large.
+    fn admit(&mut self) {
+        let shares = &self.shares;
+        self.waiting.sort_by_key(|request| shares.turn(request));
+        while let Some(request) = self.waiting.pop() {
+            if let Some(request) = self.resident.admit(request) {
+                self.waiting.push(request);
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let (resident, shares) = (&mut self.resident, &mut self.shares);
+        match catch_unwind(AssertUnwindSafe(|| resident.step(shares))) {
+            Ok(true) => {
+                self.pulse.ticks.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(false) => {}
+            Err(_) => {
+                tracing::error!("a batch panicked; the caches are emptied");
+                for request in std::mem::take(&mut resident.running) {
+                    request.fail(JobError::broken());
+                }
+                resident.clear();
+            }
+        }
+        self.waiting.append(&mut resident.put_off);
+    }
+
+    fn count(&self) {
+        let running = self.resident.running.len() as u64;
+        self.pulse.running.store(running, Ordering::Relaxed);
+    }
+
+    fn end(mut self) {
+        let running = std::mem::take(&mut self.resident.running);
+        for request in self.waiting.into_iter().chain(running) {
+            request.fail(JobError::broken());
+        }
+    }
 }

@@ -1,0 +1,146 @@
+//! One request, from its tokens to its answer.
+
+use llama_cpp_2::token::LlamaToken;
+use shoal_conductor::{
+    unit::Tokens,
+    worker::{Finish, Reply, Usage},
+};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    draft::Draft,
+    job::{JobError, Pieces, Place},
+    sampler::Sampler,
+};
+use crate::writing::Writing;
+
+/// What goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Priority {
+    /// A step's text.
+    Step,
+    /// What the conductor thinks: short, and everything waits for it.
+    Decision,
+}
+
+/// Whose work it is, so that tasks share the engine evenly.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Flow {
+    /// Of a task.
+    Task(String),
+    /// Of nobody in particular: each by itself.
+    Own(u64),
+}
+
+/// A request that waits or runs.
+pub(super) struct Request {
+    /// What was read or is to be read, in order: the prompt, then what was written.
+    pub(super) tokens: Vec<LlamaToken>,
+    /// How many of them the cache holds.
+    pub(super) read: usize,
+    /// How many of them are the prompt.
+    pub(super) prompt: usize,
+    /// Tokens of the prompt that the cache spared.
+    pub(super) cached: usize,
+    /// The leading tokens that are the same in every call; 0 if none are.
+    pub(super) fixed: usize,
+    /// The sequence that it has while it runs.
+    pub(super) sequence: i32,
+    pub(super) priority: Priority,
+    pub(super) flow: Flow,
+    /// The order of arrival.
+    pub(super) arrived: u64,
+    pub(super) cancel: CancellationToken,
+    /// Counts it as long as it is there.
+    pub(super) _place: Place,
+    pub(super) goal: Goal,
+}
+
+/// What it is for.
+pub(super) enum Goal {
+    Write(Box<Write>),
+    /// The hidden state at the last of the tokens.
+    State(oneshot::Sender<Result<Vec<f32>, JobError>>),
+}
+
+/// An answer in the making.
+pub(super) struct Write {
+    pub(super) sampler: Sampler,
+    pub(super) writing: Writing,
+    pub(super) draft: Option<Draft>,
+    /// The most tokens.
+    pub(super) room: usize,
+    pub(super) pieces: Option<Pieces>,
+    pub(super) done: oneshot::Sender<Result<Reply, JobError>>,
+}
+
+impl Request {
+    /// Tokens that are known and not read.
+    pub(super) fn pending(&self) -> usize {
+        self.tokens.len() - self.read
+    }
+
+    /// Whether it writes, so that it wants a token from each batch.
+    pub(super) fn is_writing(&self) -> bool {
+        self.pending() == 1 && self.tokens.len() > self.prompt
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.cancel.is_cancelled()
+            || match &self.goal {
+                Goal::Write(write) => write.done.is_closed(),
+                Goal::State(done) => done.is_closed(),
+            }
+    }
+
+    /// Tokens written.
+    pub(super) fn written(&self) -> usize {
+        self.tokens.len() - self.prompt
+    }
+
+    /// Ends it with an error.
+    pub(super) fn fail(self, error: JobError) {
+        // A caller that went away is no error.
+        match self.goal {
+            Goal::Write(write) => drop(write.done.send(Err(error))),
+            Goal::State(done) => drop(done.send(Err(error))),
+        }
+    }
+
+    /// Ends it with the answer so far; `written` tokens were written.
+    pub(super) fn answer(self, finish: Finish, written: usize) {
+        let usage = Usage {
+            input: Tokens(self.prompt as u64),
+            cached: Tokens(self.cached as u64),
+            output: Tokens(written as u64),
+        };
+        if let Goal::Write(mut write) = self.goal {
+            let rest = write.writing.finish();
+            show(write.pieces.as_ref(), rest);
+            let text = write.writing.into_text();
+            let _ = write.done.send(Ok(Reply {
+                text,
+                finish,
+                usage,
+            }));
+        }
+    }
+}
+
+impl Write {
+    /// Takes the bytes of one more token; whether a stop text came.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
+        let certain = self.writing.push(bytes);
+        show(self.pieces.as_ref(), certain);
+        self.writing.stopped()
+    }
+}
+
+fn show(pieces: Option<&Pieces>, text: String) {
+    if let Some(pieces) = pieces.filter(|_| !text.is_empty()) {
+        // The reader may be gone; the answer is still wanted.
+        let _ = pieces.send(text);
+    }
+}

@@ -1,0 +1,427 @@
+//! A model in memory: its context, what the cache holds, and the requests that run.
+
+use std::{collections::HashMap, sync::Arc};
+
+use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
+use shoal_conductor::prompt::{Message, Prompt, Speaker};
+
+use super::{
+    EngineOptions, LoadError, Speculation,
+    batch::Batch,
+    context::{self, Context, Shape},
+    draft::Draft,
+    grammar::Grammars,
+    job::{Job, JobError, Source, Work},
+    keep::{self, Keep, State},
+    load, log,
+    pace::Pace,
+    request::{Flow, Goal, Request, Write},
+    ruler::Ruler,
+    sampler::Sampler,
+    sequences::{Sequences, Start},
+    step,
+    template::Template,
+};
+use crate::{gguf::Header, writing::Writing};
+
+/// Sequences beside those that run, for what earlier requests left.
+const CACHED: usize = 16;
+/// Fixed prompts whose tokens are remembered.
+const FIXED_PROMPTS: usize = 64;
+
+/// A model in memory.
+pub(super) struct Resident {
+    pub(super) context: Context,
+    pub(super) sequences: Sequences,
+    pub(super) batch: Batch,
+    pub(super) pace: Pace,
+    /// Requests with a sequence.
+    pub(super) running: Vec<Request>,
+    /// Requests that had to give theirs up for want of cells.
+    pub(super) put_off: Vec<Request>,
+    /// Whether one had to since the last one ended; as long as that is so, nobody is let in.
+    pub(super) crowded: bool,
+    pub(super) model: Arc<LlamaModel>,
+    pub(super) slots: usize,
+    /// The most tokens of one batch.
+    pub(super) chunk: usize,
+    template: Template,
+    ruler: Ruler,
+    grammars: Grammars,
+    keep: Option<Keep>,
+    fixed: HashMap<Vec<Message>, Vec<LlamaToken>>,
+    limit: usize,
+    hidden_limit: usize,
+    prefix_cache: bool,
+    speculation: Speculation,
+    arrivals: u64,
+}
+
+impl Resident {
+    /// Makes the context of a loaded model, and loads the states of fixed prompts.
+    pub(super) fn try_new(
+        model: Arc<LlamaModel>,
+        header: &Header,
+        options: &EngineOptions,
+    ) -> Result<Self, LoadError> {
+        let trained = model.n_ctx_train().max(2);
+        if options.context > trained {
+            tracing::warn!(
+                asked = options.context,
+                trained,
+                "the model was trained on less context; that is used"
+            );
+        }
+        let tokens = options.context.clamp(2, trained);
+        let slots = options.slots.clamp(1, 64);
+        let count = slots + CACHED;
+        let chunk = options.chunk.max(32);
+        let shape = Shape {
+            cells: options.kv_tokens.max(tokens),
+            sequences: u32::try_from(count).unwrap_or(u32::MAX),
+            // What is read, and what goes along with those that write.
+            batch: chunk
+                .saturating_add(u32::try_from(step::most_beside(slots)).unwrap_or(u32::MAX)),
+            threads: options.threads,
+        };
+        log::take_error();
+        let context = Context::try_new(Arc::clone(&model), shape).ok_or_else(|| {
+            let reason = log::take_error().unwrap_or_else(|| "llama.cpp does not say why".into());
+            let cells = shape.cells;
+            load::rejected(
+                &options.path,
+                &format!("no context of {cells} tokens: {reason}"),
+            )
+        })?;
+        let divisible = !model.is_recurrent() && !model.is_hybrid();
+        let mut resident = Self {
+            sequences: Sequences::new(count, context.cells(), divisible),
+            context,
+            batch: Batch::default(),
+            pace: Pace::default(),
+            running: Vec::new(),
+            put_off: Vec::new(),
+            crowded: false,
+            template: Template::of(&model),
+            ruler: Ruler::of(&model),
+            model,
+            slots,
+            chunk: chunk as usize,
+            grammars: Grammars::default(),
+            keep: kept(options, header),
+            fixed: HashMap::new(),
+            limit: tokens as usize,
+            hidden_limit: options.hidden_context.min(tokens) as usize,
+            prefix_cache: options.prefix_cache,
+            speculation: if divisible {
+                options.speculation
+            } else {
+                Speculation::Off
+            },
+            arrivals: 0,
+        };
+        resident.restore();
+        Ok(resident)
+    }
+
+    /// How many tokens prompt and answer may have together.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether the model's file brought its template.
+    pub(super) fn own_template(&self) -> bool {
+        self.template.is_own()
+    }
+
+    /// Makes a request of a job, or ends it with an error.
+    pub(super) fn prepare(&mut self, job: Job) -> Option<Request> {
+        self.arrivals += 1;
+        let arrived = self.arrivals;
+        let flow = match job.task {
+            Some(task) => Flow::Task(task.into()),
+            None => Flow::Own(arrived),
+        };
+        let (tokens, fixed, goal) = match job.work {
+            Work::Complete {
+                prompt,
+                pieces,
+                done,
+            } => match self.write(&prompt) {
+                Ok((tokens, fixed, sampler)) => {
+                    let room = (self.limit - tokens.len()).min(prompt.sampling.max_tokens as usize);
+                    let write = Write {
+                        sampler,
+                        writing: Writing::new(&prompt.sampling.stop),
+                        draft: Draft::new(self.speculation),
+                        room,
+                        pieces,
+                        done,
+                    };
+                    (tokens, fixed, Goal::Write(Box::new(write)))
+                }
+                Err(error) => {
+                    let _ = done.send(Err(error));
+                    return None;
+                }
+            },
+            Work::Hidden { source, done } => match self.read(&source) {
+                Ok((tokens, fixed)) => (tokens, fixed, Goal::State(done)),
+                Err(error) => {
+                    let _ = done.send(Err(error));
+                    return None;
+                }
+            },
+        };
+        let prompt = tokens.len();
+        let mut request = Request {
+            prompt,
+            tokens,
+            read: 0,
+            cached: 0,
+            fixed,
+            sequence: 0,
+            priority: job.priority,
+            flow,
+            arrived,
+            cancel: job.cancel,
+            _place: job.place,
+            goal,
+        };
+        // A grammar may say how the answer must begin.
+        if let Goal::Write(write) = &mut request.goal {
+            for token in write.sampler.forced().into_iter().take(write.room) {
+                request.tokens.push(token);
+                write.push(&self.model.vocab().token_to_piece(token, false, None));
+            }
+        }
+        Some(request)
+    }
+
+    fn write(&mut self, prompt: &Prompt) -> Result<(Vec<LlamaToken>, usize, Sampler), JobError> {
+        let matcher = self.grammars.matcher(&self.model, &prompt.format)?;
+        let (tokens, fixed) = self.tokens(prompt)?;
+        Ok((tokens, fixed, Sampler::new(&prompt.sampling, matcher)))
+    }
+
+    /// The tokens that an answer follows, and how many of them are fixed.
+    fn tokens(&mut self, prompt: &Prompt) -> Result<(Vec<LlamaToken>, usize), JobError> {
+        // At least one token must be left to write.
+        let limit = self.limit - 1;
+        let tokens = self
+            .template
+            .tokens(&self.model, &self.ruler, &prompt.messages, limit)?;
+        let fixed = self.fixed(prompt, &tokens);
+        Ok((tokens, fixed))
+    }
+
+    /// The tokens whose last one is to have its state read.
+    fn read(&mut self, source: &Source) -> Result<(Vec<LlamaToken>, usize), JobError> {
+        if self.hidden_limit == 0 {
+            let reason = "hidden states are off; set `hidden_context`".into();
+            return Err(JobError::Internal(reason));
+        }
+        let (mut tokens, fixed) = match source {
+            Source::Text(text) => {
+                self.ruler.check([text.as_str()], self.hidden_limit)?;
+                let tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
+                if tokens.len() > self.hidden_limit {
+                    let (tokens, limit) = (tokens.len(), self.hidden_limit);
+                    return Err(JobError::TooLong { tokens, limit });
+                }
+                (tokens, 0)
+            }
+            Source::Prompt(prompt) => self.tokens(prompt)?,
+        };
+        if tokens.len() < 2 {
+            return Err(JobError::Refused(format!(
+                "a hidden state needs a text of at least 2 tokens, this one has {}",
+                tokens.len()
+            )));
+        }
+        // Attention looks back alone, so the last token changes nothing and is not read.
+        tokens.pop();
+        Ok((tokens, fixed))
+    }
+
+    /// How many leading tokens are the same whatever follows the fixed messages.
+    fn fixed(&mut self, prompt: &Prompt, tokens: &[LlamaToken]) -> usize {
+        let Some(messages) = prompt
+            .messages
+            .get(..prompt.fixed)
+            .filter(|m| !m.is_empty())
+        else {
+            return 0;
+        };
+        if !self.fixed.contains_key(messages) {
+            // The rendered text has no seam to cut at, since a token may span it: what two endings share is fixed.
+            let with = |text: &str| {
+                let ending = Message::new(Speaker::User, text);
+                let messages: Vec<_> = messages.iter().cloned().chain([ending]).collect();
+                self.template
+                    .tokens(&self.model, &self.ruler, &messages, self.limit)
+                    .unwrap_or_default()
+            };
+            let (one, other) = (with("0"), with("z"));
+            let same = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+            if self.fixed.len() >= FIXED_PROMPTS {
+                self.fixed.clear();
+            }
+            let first = one.get(..same).unwrap_or_default().to_vec();
+            self.fixed.insert(messages.to_vec(), first);
+        }
+        let fixed = self.fixed.get(messages);
+        fixed
+            .filter(|fixed| fixed.len() >= keep::LEAST && tokens.starts_with(fixed))
+            .map_or(0, Vec::len)
+    }
+
+    /// Gives a request a sequence and starts it, if there is room; else gives it back.
+    pub(super) fn admit(&mut self, mut request: Request) -> Option<Request> {
+        self.crowded &= !self.running.is_empty();
+        if self.running.len() >= self.slots || self.crowded {
+            return Some(request);
+        }
+        let spared = if self.prefix_cache {
+            self.sequences.known(&request.tokens)
+        } else {
+            0
+        };
+        // Room for the prompt and a little of the answer; the rest is found as it is written.
+        let needed = request.tokens.len() - spared + 32.min(self.room(&request));
+        if needed > self.sequences.within_reach() && !self.running.is_empty() {
+            return Some(request);
+        }
+        while !self.sequences.has_number() {
+            if !self.evict() {
+                return Some(request);
+            }
+        }
+        if !self.prefix_cache {
+            self.evict_idle();
+        }
+        let Some((sequence, start)) = self.sequences.begin(&request.tokens) else {
+            return Some(request);
+        };
+        match start {
+            Start::Share { from, tokens } => self.context.share(from, sequence, tokens),
+            Start::Continue { .. } => {}
+            // What a failed batch may have left there.
+            Start::Empty => drop(self.context.forget(sequence, 0)),
+        }
+        request.sequence = sequence;
+        request.read = start.tokens();
+        request.cached = request.cached.max(start.tokens().min(request.prompt));
+        let fixed = request.fixed;
+        let has_fixed = fixed > 0 && request.read >= fixed;
+        self.running.push(request);
+        if has_fixed {
+            self.fix(sequence, fixed);
+        }
+        None
+    }
+
+    fn room(&self, request: &Request) -> usize {
+        match &request.goal {
+            Goal::Write(write) => write.room.saturating_sub(request.written()),
+            Goal::State(_) => 0,
+        }
+    }
+
+    /// Ends a request's hold of its sequence; what it read stays as long as nobody needs the room.
+    pub(super) fn finish(&mut self, sequence: i32) {
+        self.crowded = false;
+        for gone in self.sequences.finish(sequence) {
+            self.context.forget(gone, 0);
+        }
+    }
+
+    /// Gives up a request's sequence with all that is in it.
+    pub(super) fn drop_sequence(&mut self, sequence: i32) {
+        self.sequences.release(sequence);
+        self.context.forget(sequence, 0);
+    }
+
+    /// Gives up what was used least; false if there is nothing that can go.
+    pub(super) fn evict(&mut self) -> bool {
+        match self.sequences.evict() {
+            Some(gone) => {
+                self.context.forget(gone, 0);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives up all that no request holds.
+    pub(super) fn evict_idle(&mut self) {
+        while self.evict() {}
+    }
+
+    /// Forgets everything, after a fault.
+    pub(super) fn clear(&mut self) {
+        self.sequences.clear();
+        self.context.clear();
+    }
+
+    /// Keeps the state of a request's fixed tokens once they are read, in the cache and on disk.
+    pub(super) fn fix(&mut self, sequence: i32, tokens: usize) {
+        if !self.prefix_cache {
+            return;
+        }
+        if !self.sequences.has_number() && !self.evict() {
+            return;
+        }
+        let Some(fixed) = self.sequences.fix(sequence, tokens) else {
+            return;
+        };
+        self.context.share(sequence, fixed, tokens);
+        let Some(keep) = &self.keep else { return };
+        let first = self.running.iter().find(|r| r.sequence == sequence);
+        let first = first.and_then(|r| r.tokens.get(..tokens));
+        if let (Some(first), Some(bytes)) = (first, self.context.save(fixed)) {
+            keep.store(State {
+                tokens: first.to_vec(),
+                bytes,
+            });
+        }
+    }
+
+    /// Puts the kept states into the cache, as far as they leave half of it free.
+    fn restore(&mut self) {
+        let Some(keep) = self.keep.as_ref().filter(|_| self.prefix_cache) else {
+            return;
+        };
+        let mut left = self.sequences.free() / 2;
+        let mut places = CACHED / 2;
+        for State { tokens, bytes } in keep.load() {
+            if tokens.len() > left || places == 0 || self.sequences.is_fixed(&tokens) {
+                continue;
+            }
+            let count = tokens.len();
+            let Some(sequence) = self.sequences.restore(tokens) else {
+                return;
+            };
+            if self.context.load(sequence, &bytes) {
+                left -= count;
+                places -= 1;
+                tracing::info!(tokens = count, "a fixed prompt's state was loaded");
+            } else {
+                tracing::warn!("llama.cpp does not take a kept state; it is read anew");
+                self.sequences.release(sequence);
+            }
+        }
+    }
+}
+
+fn kept(options: &EngineOptions, header: &Header) -> Option<Keep> {
+    let folder = options.keep.clone()?;
+    // Keys and values depend on the weights, on how they are computed and on how llama.cpp lays them out.
+    let key = format!(
+        "{} f16 auto-fa llama.cpp {} {}",
+        header.fingerprint,
+        context::version(),
+        options.gpu_layers
+    );
+    Some(Keep::new(folder, key))
+}

@@ -1,0 +1,354 @@
+//! One batch: what goes in, and what comes of it.
+
+use std::time::{Duration, Instant};
+
+use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
+use shoal_conductor::worker::Finish;
+
+use super::{
+    context::DecodeError,
+    job::JobError,
+    queue::Shares,
+    request::{Goal, Priority, Write},
+    resident::Resident,
+};
+
+/// How long a batch may take while somebody's answer is being written, so that it does not stutter.
+const BESIDE: Duration = Duration::from_millis(80);
+/// How long a batch may take at all, which is how long a cancelled call may still hold the engine.
+const ALONE: Duration = Duration::from_millis(250);
+/// The fewest tokens to read at once; fewer waste the matrix kernels.
+const LEAST: usize = 32;
+/// A run of forced tokens so short goes along with those that write.
+const SHORT: usize = 16;
+/// The most outputs of one batch: each is as many numbers as the model has words.
+const OUTPUTS: usize = 64;
+
+/// How many tokens go along with a batch's reading at most, for so many requests that write.
+pub(super) fn most_beside(slots: usize) -> usize {
+    slots * SHORT + OUTPUTS.max(slots)
+}
+
+/// A request's part of the batch.
+struct Part {
+    /// Which of those that run.
+    at: usize,
+    /// Tokens of the request that are read.
+    tokens: usize,
+    /// Guessed tokens after them.
+    guess: Vec<LlamaToken>,
+    /// The rows of its outputs: for the last token and each guessed one, or none if it reads on.
+    rows: std::ops::Range<usize>,
+}
+
+/// What came of a request.
+enum Outcome {
+    GoesOn,
+    Answered(Finish, usize),
+    Failed(JobError),
+    Read,
+}
+
+impl Resident {
+    /// Computes one batch for those that run. Says whether there was anything to do.
+    pub(super) fn step(&mut self, shares: &mut Shares) -> bool {
+        self.batch.clear();
+        let parts = self.compose(shares);
+        if self.running.is_empty() {
+            return false;
+        }
+        if self.batch.is_empty() || !self.make_room(self.batch.len()) {
+            self.give_way();
+            return true;
+        }
+        let states = parts
+            .iter()
+            .any(|part| !part.rows.is_empty() && self.is_state(part.at));
+        let began = Instant::now();
+        let outcome = self.context.decode(&mut self.batch, states);
+        match outcome {
+            Ok(()) => {
+                self.pace.note(self.batch.len(), began.elapsed());
+                self.take(parts, shares);
+            }
+            Err(error) => self.fail_all(&error),
+        }
+        true
+    }
+
+    fn is_state(&self, at: usize) -> bool {
+        let request = self.running.get(at);
+        request.is_some_and(|request| matches!(request.goal, Goal::State(_)))
+    }
+
+    /// Fills the batch: first a token of each that writes, with what may follow; then what is to be read, in turn.
+    fn compose(&mut self, shares: &Shares) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(self.running.len());
+        let writing = self.running.iter().filter(|r| r.is_writing()).count();
+        let mut outputs = OUTPUTS.max(self.slots).saturating_sub(writing);
+        let mut order: Vec<usize> = (0..self.running.len()).collect();
+        order.sort_by_key(|&at| std::cmp::Reverse(self.running.get(at).map(|r| shares.turn(r))));
+        let decision = self
+            .running
+            .iter()
+            .any(|r| r.priority == Priority::Decision && !r.is_writing());
+        for &at in &order {
+            let Some(request) = self.running.get_mut(at) else {
+                continue;
+            };
+            if request.pending() > SHORT || (request.pending() > 1 && request.written() == 0) {
+                continue;
+            }
+            let guess = match &mut request.goal {
+                Goal::Write(write) if request.tokens.len() - request.read == 1 => {
+                    let left = write
+                        .room
+                        .saturating_sub(request.tokens.len() - request.prompt);
+                    let pace = &self.pace;
+                    let draft = write.draft.as_mut();
+                    let guess = draft.map_or(&[][..], |draft| {
+                        draft.guess(&request.tokens, |more| pace.price(writing.max(1), more))
+                    });
+                    guess.get(..guess.len().min(left.saturating_sub(1)).min(outputs))
+                }
+                _ => None,
+            };
+            let guess = guess.unwrap_or_default().to_vec();
+            outputs -= guess.len();
+            let tokens = request.pending();
+            parts.push(self.put(at, tokens, guess));
+        }
+        let time = if writing > 0 { BESIDE } else { ALONE };
+        // What others hold cannot be had, so a prompt is read as far as there is room.
+        let room = self.chunk.min(self.sequences.within_reach());
+        let room = room.saturating_sub(self.batch.len());
+        let mut budget = self.pace.chunk(time, LEAST, self.chunk).min(room);
+        for at in order {
+            let Some(request) = self.running.get(at) else {
+                continue;
+            };
+            let is_in = parts.iter().any(|part: &Part| part.at == at);
+            // While the conductor thinks, nobody else's prompt is read.
+            let waits = decision && request.priority != Priority::Decision;
+            if is_in || waits || budget == 0 {
+                continue;
+            }
+            let mut tokens = request.pending().min(budget);
+            // The state of the fixed tokens is kept as it is at their end.
+            if request.read < request.fixed {
+                tokens = tokens.min(request.fixed - request.read);
+            }
+            budget -= tokens;
+            parts.push(self.put(at, tokens, Vec::new()));
+        }
+        parts
+    }
+
+    fn put(&mut self, at: usize, tokens: usize, guess: Vec<LlamaToken>) -> Part {
+        let mut part = Part {
+            at,
+            tokens,
+            guess,
+            rows: 0..0,
+        };
+        let Some(request) = self.running.get(at) else {
+            return part;
+        };
+        let ends = tokens == request.pending();
+        let fresh = request.tokens.get(request.read..request.read + tokens);
+        let all = fresh.unwrap_or_default().iter().chain(&part.guess);
+        for (i, &token) in all.enumerate() {
+            let output = ends && i + 1 >= tokens;
+            let row = self
+                .batch
+                .add(token, request.read + i, request.sequence, output);
+            if let Some(row) = row {
+                if part.rows.is_empty() {
+                    part.rows.start = row;
+                }
+                part.rows.end = row + 1;
+            }
+        }
+        part
+    }
+
+    /// Frees cells for a batch, of what nobody holds; false if that is not enough.
+    fn make_room(&mut self, tokens: usize) -> bool {
+        while self.sequences.free() < tokens {
+            if !self.evict() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Puts off the last request to come, which reads again later what it had, so that the others can end.
+    fn give_way(&mut self) {
+        let last = (0..self.running.len()).max_by_key(|&at| {
+            let request = self.running.get(at);
+            request.map(|r| (std::cmp::Reverse(r.priority), r.arrived))
+        });
+        let Some(last) = last else { return };
+        let mut request = self.running.remove(last);
+        self.drop_sequence(request.sequence);
+        if self.running.is_empty() {
+            // It had the whole cache.
+            let reason = "the key-value cache is too small for it".into();
+            return request.fail(JobError::Internal(reason));
+        }
+        tracing::debug!(
+            tokens = request.tokens.len(),
+            "a request gives way; the cache is full"
+        );
+        request.read = 0;
+        self.crowded = true;
+        self.put_off.push(request);
+    }
+
+    /// Takes what the batch gave.
+    fn take(&mut self, parts: Vec<Part>, shares: &mut Shares) {
+        let mut ended = Vec::new();
+        for part in parts {
+            let at = part.at;
+            let Some(request) = self.running.get(at) else {
+                continue;
+            };
+            shares.charge(&request.flow, part.tokens + part.guess.len());
+            let outcome = self.settle(part);
+            if !matches!(outcome, Outcome::GoesOn) {
+                ended.push((at, outcome));
+            }
+        }
+        ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        for (at, outcome) in ended {
+            let request = self.running.remove(at);
+            self.finish(request.sequence);
+            match outcome {
+                Outcome::Answered(finish, written) => request.answer(finish, written),
+                Outcome::Failed(error) => request.fail(error),
+                Outcome::GoesOn | Outcome::Read => {}
+            }
+        }
+    }
+
+    /// Notes what was read for a request, and takes the tokens that it wrote.
+    fn settle(&mut self, part: Part) -> Outcome {
+        let Some(request) = self.running.get_mut(part.at) else {
+            return Outcome::GoesOn;
+        };
+        let sequence = request.sequence;
+        let new = request.tokens.get(request.read..request.read + part.tokens);
+        self.sequences.grow(sequence, new.unwrap_or_default());
+        request.read += part.tokens;
+        let fixed = request.fixed;
+        if fixed > 0 && request.read == fixed {
+            self.fix(sequence, fixed);
+        }
+        if part.rows.is_empty() {
+            return Outcome::GoesOn;
+        }
+        let Some(request) = self.running.get_mut(part.at) else {
+            return Outcome::GoesOn;
+        };
+        if let Goal::State(done) = &mut request.goal {
+            let state = self.context.state(part.rows.start).map(<[f32]>::to_vec);
+            let state = state.ok_or_else(|| {
+                JobError::Internal("this model's hidden states cannot be read".into())
+            });
+            // The sender is used up with the request.
+            let (unused, _) = tokio::sync::oneshot::channel();
+            let _ = std::mem::replace(done, unused).send(state);
+            return Outcome::Read;
+        }
+        let guessed = part.guess.len();
+        let (right, outcome) = self.sample(&part);
+        let Some(request) = self.running.get_mut(part.at) else {
+            return outcome;
+        };
+        if guessed > 0 {
+            if let Goal::Write(write) = &mut request.goal
+                && let Some(draft) = &mut write.draft
+            {
+                draft.learn(guessed, right);
+            }
+            let kept = part.guess.get(..right).unwrap_or_default();
+            request.read += right;
+            self.sequences.grow(sequence, kept);
+            if right < guessed {
+                self.context.forget(sequence, request.read);
+            }
+        }
+        outcome
+    }
+
+    /// Takes a token at each output as long as the guesses are right. Gives how many were.
+    fn sample(&mut self, part: &Part) -> (usize, Outcome) {
+        let mut right = 0;
+        loop {
+            let row = part.rows.start + right;
+            let index = self.batch.index_of_row(row);
+            let Some(logits) = index.and_then(|index| self.context.logits(index)) else {
+                let error = JobError::Internal("llama.cpp gave no output".into());
+                return (right, Outcome::Failed(error));
+            };
+            let Some(request) = self.running.get_mut(part.at) else {
+                return (right, Outcome::GoesOn);
+            };
+            let Goal::Write(write) = &mut request.goal else {
+                return (right, Outcome::GoesOn);
+            };
+            let token = match write.sampler.next(logits) {
+                Ok(token) => token,
+                Err(error) => return (right, Outcome::Failed(error)),
+            };
+            let written = request.tokens.len() - request.prompt;
+            let mut forced = 0;
+            for token in std::iter::once(token).chain(write.sampler.forced()) {
+                if self.model.vocab().is_eog(token) {
+                    let written = request.tokens.len() - request.prompt;
+                    return (right, Outcome::Answered(Finish::Stop, written));
+                }
+                request.tokens.push(token);
+                forced += 1;
+                if let Some(finish) = said(write, &self.model, token, forced + written) {
+                    return (right, Outcome::Answered(finish, forced + written));
+                }
+            }
+            if write.sampler.is_done() {
+                return (right, Outcome::Answered(Finish::Stop, forced + written));
+            }
+            let was_right = part.guess.get(right) == Some(&token);
+            if !was_right {
+                return (right, Outcome::GoesOn);
+            }
+            right += 1;
+            if forced > 1 {
+                return (right, Outcome::GoesOn);
+            }
+        }
+    }
+
+    fn fail_all(&mut self, error: &DecodeError) {
+        tracing::error!(%error, requests = self.running.len(), "a batch failed; its requests end");
+        for request in std::mem::take(&mut self.running) {
+            self.drop_sequence(request.sequence);
+            request.fail(JobError::Internal(format!("decoding failed: {error}")));
+        }
+        self.clear();
+    }
+}
+
+/// Adds the text of the token that is the answer's `written`th; why the answer ends, if that was its end.
+fn said(
+    write: &mut Write,
+    model: &LlamaModel,
+    token: LlamaToken,
+    written: usize,
+) -> Option<Finish> {
+    let piece = model.vocab().token_to_piece(token, false, None);
+    if write.push(&piece) {
+        return Some(Finish::Stop);
+    }
+    // A grammar that is satisfied by the last token is found to be so by the caller.
+    (written >= write.room && !write.sampler.is_done()).then_some(Finish::Length)
+}
