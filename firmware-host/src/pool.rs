@@ -123,7 +123,7 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
 }
 
 /// Checks and loads the model. Blocks.
-fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
+pub fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
     check(model)?;
     Engine::load(options).map_err(|error| {
         let exit = match &error {

@@ -28,6 +28,7 @@ pub struct Setup {
     mqtt: Option<u16>,
     https: Option<u16>,
     model: PathBuf,
+    threads: u32,
     ultra_min_parameters: u64,
 }
 
@@ -42,6 +43,7 @@ impl Setup {
             mqtt: None,
             https: None,
             model: model()?,
+            threads: 1,
             ultra_min_parameters: 1_000_000_000,
         })
     }
@@ -70,6 +72,13 @@ impl Setup {
     #[must_use]
     pub fn model(mut self, path: &Path) -> Self {
         self.model = path.to_owned();
+        self
+    }
+
+    /// More CPU threads than one.
+    #[must_use]
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -116,10 +125,11 @@ impl Setup {
         };
         let config = format!(
             "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
-             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = 1\n[conductor]\n\
+             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = {}\n[conductor]\n\
              ultra_min_parameters = {}\n{}",
             self.port,
             self.model.display(),
+            self.threads,
             self.ultra_min_parameters,
             self.config
         );
