@@ -4,6 +4,11 @@
 # The libraries find each other wherever they lie together.
 set(CMAKE_INSTALL_RPATH "$ORIGIN")
 
+# One name a library. The binding links only names without a version beside the
+# program; those would be links that point at nothing, and the program, which
+# asks for the name with the version, would not start outside of Cargo.
+set(CMAKE_PLATFORM_NO_VERSIONED_SONAME TRUE)
+
 # Plugins are one file per level of the instruction set, chosen when the program
 # starts. A build for this machine alone needs only its own, which is one in ten
 # of the work; a build for boards sets SHOAL_EVERY_ISA.

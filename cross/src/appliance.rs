@@ -18,7 +18,11 @@ use crate::cli::RunArgs;
 use crate::machine::Machine;
 use crate::model;
 use crate::place::Place;
+use crate::say;
 use crate::setup::{self, Purpose};
+
+/// Seconds after which the preparation tries no further form of the model.
+const PREPARE_SECONDS: &str = "45";
 
 /// Sets up, builds, and runs; the exit code is the appliance's.
 pub fn command(place: &Place, args: &RunArgs) -> Result<ExitCode> {
@@ -30,11 +34,36 @@ pub fn command(place: &Place, args: &RunArgs) -> Result<ExitCode> {
         None => place.data(),
     };
     model::place_in(&data, &model)?;
+    prepare(place, &data);
     // From here on signals wait for `supervise`, so that neither child is left.
     let signals = stop_signals()?;
     let _broker = broker::provide(&machine, &data)?;
     let shoal = start(place, &data, &args.serve)?;
     supervise(shoal, signals).map(exit_code)
+}
+
+/// Finds the form in which the model is fastest here. That takes up to a
+/// minute at the first start and nothing later; the appliance runs without.
+fn prepare(place: &Place, data: &Path) {
+    say::step(
+        "prepare",
+        "finding the form in which the model is fastest here; up to a minute at the first start",
+    );
+    let mut command = Command::new(place.shoal());
+    build::clear_own(&mut command);
+    let status = command
+        .args(["models", "prepare", "--within", PREPARE_SECONDS, "--data"])
+        .arg(data)
+        .status();
+    let reason = match status {
+        Ok(status) if status.success() => return,
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    say::step(
+        "prepare",
+        &format!("failed ({reason}); the model is used as it was downloaded"),
+    );
 }
 
 fn start(place: &Place, data: &Path, args: &[String]) -> Result<Child> {

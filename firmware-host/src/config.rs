@@ -56,6 +56,8 @@ pub struct Config {
     pub api: ApiLimits,
     /// The backbone.
     pub model: Model,
+    /// Where `shoal models pull` fetches files that it knows by owner, repository and file.
+    pub hub: String,
     /// The broker, if there is one.
     pub mqtt: Option<Mqtt>,
     /// The least size of a backbone that may write workflows, in weights.
@@ -88,6 +90,8 @@ pub struct Model {
     pub path: PathBuf,
     /// Its SHA-256 in hex, where it is to be checked.
     pub sha256: Option<String>,
+    /// Whether the form is used that `shoal models prepare` left beside it.
+    pub prepared: bool,
     /// Tokens of prompt and answer together.
     pub context: Option<u32>,
     /// Threads.

@@ -10,6 +10,7 @@ use std::{
 
 use serde::Deserialize;
 use shoal_conductor::id::WorkerId;
+use shoal_models::{catalogue::hub, egress::Destination};
 
 use self::worker::{WorkerTable, workers};
 use super::{ApiLimits, Config, Limits, Model, Mqtt};
@@ -27,6 +28,7 @@ pub struct File {
     http: HttpTable,
     https: HttpsTable,
     model: ModelTable,
+    models: ModelsTable,
     mqtt: MqttTable,
     conductor: ConductorTable,
     limits: LimitTable,
@@ -41,6 +43,7 @@ impl Default for File {
             http: HttpTable::default(),
             https: HttpsTable::default(),
             model: ModelTable::default(),
+            models: ModelsTable::default(),
             mqtt: MqttTable::default(),
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
@@ -108,6 +111,7 @@ impl Default for HttpsTable {
 struct ModelTable {
     path: PathBuf,
     sha256: Option<String>,
+    prepared: bool,
     context: Option<u32>,
     threads: Option<u32>,
     gpu_layers: Option<u32>,
@@ -118,9 +122,24 @@ impl Default for ModelTable {
         Self {
             path: DEFAULT_MODEL.into(),
             sha256: None,
+            prepared: true,
             context: None,
             threads: None,
             gpu_layers: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ModelsTable {
+    hub: String,
+}
+
+impl Default for ModelsTable {
+    fn default() -> Self {
+        Self {
+            hub: hub::DEFAULT.into(),
         }
     }
 }
@@ -226,6 +245,7 @@ impl File {
             https,
             api: self.http.limits()?,
             model: self.model.resolve(data)?,
+            hub: self.models.resolve()?,
             mqtt: if self.mqtt.enabled {
                 Some(self.mqtt.resolve(data)?)
             } else {
@@ -292,10 +312,20 @@ impl ModelTable {
         Ok(Model {
             path: Config::resolve(data, self.path),
             sha256: self.sha256.map(|sum| sum.to_ascii_lowercase()),
+            prepared: self.prepared,
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
         })
+    }
+}
+
+impl ModelsTable {
+    fn resolve(self) -> Result<String, BadValue> {
+        match Destination::try_new(&self.hub, false) {
+            Ok(_) => Ok(self.hub),
+            Err(error) => Err(bad("models.hub", error.to_string())),
+        }
     }
 }
 
