@@ -4,6 +4,10 @@
 # The libraries find each other wherever they lie together.
 set(CMAKE_INSTALL_RPATH "$ORIGIN")
 
+# One file a library. The binding's build script puts links to versioned files
+# beside the program without those files, and fails when it runs again.
+set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
+
 # Plugins are one file per level of the instruction set, chosen when the program
 # starts. A build for this machine alone needs only its own, which is one in ten
 # of the work; a build for boards sets SHOAL_EVERY_ISA.

@@ -66,8 +66,9 @@ fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     }
 }
 
-/// The process's group and those around it, as folders below the root.
-fn groups(roots: &Roots) -> Vec<String> {
+/// The process's group and those around it, the outermost first, as folders
+/// below the root.
+pub(crate) fn groups(roots: &Roots) -> Vec<String> {
     let text = roots.read("proc/self/cgroup").unwrap_or_default();
     let path = text.lines().find_map(|line| line.strip_prefix("0::/"));
     let mut groups = vec![MOUNT.to_owned()];

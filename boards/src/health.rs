@@ -5,6 +5,7 @@ use sysinfo::{MemoryRefreshKind, System};
 
 use crate::bytes::Bytes;
 use crate::error::BoardsError;
+use crate::pressure::Pressure;
 use crate::roots::Roots;
 
 /// One reading.
@@ -14,6 +15,8 @@ pub struct Health {
     pub memory_total: Bytes,
     /// Memory that a new program can have without swapping.
     pub memory_available: Bytes,
+    /// How long programs wait for memory.
+    pub pressure: Pressure,
     /// The mean number of runnable tasks over the last 1, 5 and 15 minutes.
     pub load: Option<[f64; 3]>,
     /// The hottest thermal zone in degrees Celsius; none if there is no zone.
@@ -29,8 +32,8 @@ pub struct HealthReader {
 }
 
 impl HealthReader {
-    /// Prepares to read. Only the thermal zones are looked for below the root:
-    /// the rest is of the running machine.
+    /// Prepares to read. Thermal zones and waits for memory are looked for
+    /// below the root; the rest is of the running machine.
     ///
     /// # Errors
     /// If the operating system cannot be asked.
@@ -49,6 +52,7 @@ impl HealthReader {
         Health {
             memory_total: Bytes::new(self.system.total_memory()),
             memory_available: Bytes::new(self.system.available_memory()),
+            pressure: Pressure::read(&self.roots),
             load: load.map(|l| [l.one, l.five, l.fifteen]),
             temperature: hottest(&self.roots),
             uptime: System::uptime().ok(),

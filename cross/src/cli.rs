@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Set up, run and test the appliance on this machine.
 #[derive(Parser)]
@@ -21,6 +21,24 @@ pub enum Command {
     Run(RunArgs),
     /// Set up, build for this machine's CPU, and run every test.
     Test(TestArgs),
+    /// Build an accelerator's plugin for the engine, into target/plugins.
+    Plugin {
+        /// Which.
+        accelerator: Accelerator,
+    },
+    /// Prove that the engine computes with such a plugin, on a GPU that is
+    /// software.
+    Check {
+        /// Which.
+        accelerator: Accelerator,
+    },
+}
+
+/// The accelerators whose plugins can be built here.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Accelerator {
+    /// Any GPU with a Vulkan driver.
+    Vulkan,
 }
 
 #[derive(Args)]

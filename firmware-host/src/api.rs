@@ -34,6 +34,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use shoal_boards::Shortage;
 use shoal_conductor::{id::TaskId, label::Label};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub broker: Option<watch::Receiver<bool>>,
     /// What does not work though the rest does.
     pub degraded: Vec<String>,
+    /// How short memory is.
+    pub memory: watch::Receiver<Shortage>,
     /// Cancelled when the program is told to stop.
     pub stopping: CancellationToken,
 }

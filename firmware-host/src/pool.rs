@@ -16,15 +16,18 @@ use shoal_models::{
     engine::{Engine, EngineOptions, Info, LoadError},
     local::LocalWorker,
     openai::{OpenAiOptions, OpenAiWorker},
+    plugin::{self, Search},
     secret::Secret,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accelerate::{self, Choice, Measure, choose},
     appliance::Progress,
     config::{Config, KeySource, LOCAL, Model, WorkerEntry},
     exit::{Exit, Fault},
+    memory::Relief,
 };
 
 /// The silence of a provider after which its call is given up; the policy's step time ends it sooner.
@@ -50,9 +53,16 @@ impl Pool {
     pub async fn build(config: &Config, board: &Report) -> Result<Self, Fault> {
         let mut degraded = Vec::new();
         let others = others(config, &mut degraded)?;
-        let options = engine_options(&config.model, board)?;
+        let mut options = engine_options(&config.model, board)?;
+        let choice = accelerate(config, board).await?;
+        options.gpu_layers = choice.gpu_layers;
+        if choice.refused {
+            tracing::warn!(reason = %choice.reason, "the accelerator is not used");
+            degraded.push("the accelerator that the config asks for is not used".to_owned());
+        }
         let model = config.model.clone();
-        let loaded = tokio::task::spawn_blocking(move || load(&model, options))
+        let search = accelerate::search(config);
+        let loaded = tokio::task::spawn_blocking(move || load(&model, options, &search))
             .await
             .map_err(Fault::internal)?;
         match loaded {
@@ -97,6 +107,12 @@ impl Pool {
         Arc::new(move || engine.as_ref().map_or(0, Engine::ticks))
     }
 
+    /// What gives the engine's memory back, as long as the process lives.
+    pub fn relief(&self) -> Relief {
+        // The engine has nothing yet that it could do without.
+        Arc::new(|_| ())
+    }
+
     /// Names and places of the workers that `config` gives, as workers that do nothing: enough to judge a text.
     pub fn named(config: &Config) -> Vec<Arc<dyn Worker>> {
         let local = WorkerId::try_new(LOCAL).ok().map(|id| (id, Place::Board));
@@ -122,9 +138,21 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
     Ok(options)
 }
 
-/// Checks and loads the model. Blocks.
-fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
+async fn accelerate(config: &Config, board: &Report) -> Result<Choice, Fault> {
+    let (config, board) = (config.clone(), board.clone());
+    let choice = tokio::task::spawn_blocking(move || choose(&config, &board, Measure::IfNew));
+    let choice = choice.await.map_err(Fault::internal)?;
+    tracing::info!(layers = choice.gpu_layers, reason = %choice.reason, "where the model's layers go");
+    Ok(choice)
+}
+
+/// Checks and loads the model, and the plugins that it needs. Blocks.
+fn load(model: &Model, options: EngineOptions, search: &Search) -> Result<Engine, Fault> {
     check(model)?;
+    plugin::load_cpu(search).map_err(|error| Fault::new(Exit::Unavailable, error))?;
+    if options.gpu_layers > 0 {
+        plugin::load_accelerators(search);
+    }
     Engine::load(options).map_err(|error| {
         let exit = match &error {
             LoadError::Missing(_) => Exit::NoModel,

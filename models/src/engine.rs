@@ -13,7 +13,7 @@ mod grammar;
 mod hidden;
 mod job;
 mod load;
-mod log;
+pub(crate) mod log;
 mod marks;
 mod owner;
 mod parts;

@@ -29,6 +29,8 @@ pub struct Setup {
     https: Option<u16>,
     model: PathBuf,
     ultra_min_parameters: u64,
+    environment: Vec<(String, String)>,
+    engine: String,
 }
 
 impl Setup {
@@ -43,6 +45,8 @@ impl Setup {
             https: None,
             model: model()?,
             ultra_min_parameters: 1_000_000_000,
+            environment: Vec::new(),
+            engine: String::new(),
         })
     }
 
@@ -98,6 +102,20 @@ impl Setup {
         self
     }
 
+    /// Lines for `[model]` in `shoal.toml`.
+    #[must_use]
+    pub fn engine(mut self, text: &str) -> Self {
+        self.engine.push_str(text);
+        self
+    }
+
+    /// A variable in the environment of `shoal serve`.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -116,10 +134,11 @@ impl Setup {
         };
         let config = format!(
             "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
-             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = 1\n[conductor]\n\
+             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = 1\n{}[conductor]\n\
              ultra_min_parameters = {}\n{}",
             self.port,
             self.model.display(),
+            self.engine,
             self.ultra_min_parameters,
             self.config
         );
@@ -131,7 +150,7 @@ impl Setup {
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Result<Appliance> {
         self.write()?;
-        let process = serve(self.data())?;
+        let process = serve(&self)?;
         let mut appliance = Appliance {
             setup: self,
             process,
@@ -167,7 +186,8 @@ pub fn command(data: &Path) -> Result<Command> {
     Ok(command)
 }
 
-fn serve(data: &Path) -> Result<Child> {
+fn serve(setup: &Setup) -> Result<Child> {
+    let data = setup.data();
     let log = |name: &str| {
         std::fs::OpenOptions::new()
             .create(true)
@@ -177,6 +197,7 @@ fn serve(data: &Path) -> Result<Child> {
     let mut command = command(data)?;
     command
         .arg("serve")
+        .envs(setup.environment.iter().map(|(name, value)| (name, value)))
         .stdout(log("out.log")?)
         .stderr(log("err.log")?);
     Ok(command.spawn()?)
@@ -242,7 +263,7 @@ impl Appliance {
 
     /// Starts it again on the same folder and waits until it is ready.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = serve(self.setup.data())?;
+        self.process = serve(&self.setup)?;
         self.ready().await
     }
 

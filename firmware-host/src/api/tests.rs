@@ -12,7 +12,7 @@ use axum::{
     http::{Request, Response, StatusCode, request},
 };
 use serde_json::Value;
-use shoal_boards::{Report, Roots};
+use shoal_boards::{Report, Roots, Shortage};
 use shoal_conductor::{
     cleared::Cleared,
     conductor::{Conductor, Parts as ConductorParts},
@@ -26,6 +26,7 @@ use shoal_conductor::{
     worker::{Call, Finish, Place, Reply, Usage, Worker, WorkerError},
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -99,6 +100,7 @@ impl Worker for Puppet {
 struct Bench {
     api: Api,
     store: Store,
+    memory: watch::Sender<Shortage>,
     _data: TempDir,
 }
 
@@ -133,6 +135,7 @@ impl Bench {
             Slots::new(3),
             Arc::new(|| 0),
         );
+        let memory = watch::Sender::new(Shortage::None);
         let api = Api::new(Parts {
             appliance,
             board: Report::of(&Roots::at(data.path())),
@@ -146,11 +149,13 @@ impl Bench {
             label: Label::Public,
             broker: None,
             degraded: vec!["one thing".into()],
+            memory: memory.subscribe(),
             stopping: CancellationToken::new(),
         });
         Self {
             api,
             store,
+            memory,
             _data: data,
         }
     }

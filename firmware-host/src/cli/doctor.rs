@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use shoal_conductor::policy::Policy;
+use shoal_models::plugin;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
@@ -13,6 +14,7 @@ use tokio::{
 
 use super::{models, text};
 use crate::{
+    accelerate,
     client::Client,
     config::{Config, KeySource, Places, WorkerEntry},
     exit::{Exit, Fault},
@@ -119,6 +121,7 @@ async fn checks(places: &Places) -> Vec<Check> {
     }
     checks.push(store(&config).await);
     checks.push(model(&config).await);
+    checks.extend(plugins(&config));
     checks.push(broker(&config).await);
     checks.extend(ports(&config).await);
     checks.push(certificate(&config));
@@ -183,6 +186,24 @@ async fn model(config: &Config) -> Check {
         Ok(Err(fault)) => fail("model", fault),
         Err(error) => fail("model", error),
     }
+}
+
+fn plugins(config: &Config) -> Vec<Check> {
+    let search = accelerate::search(config);
+    let mut checks = vec![match plugin::load_cpu(&search) {
+        Ok(plugin) => ok(
+            "engine",
+            format!(
+                "code for this CPU: {} ({})",
+                plugin.level,
+                plugin.path.display()
+            ),
+        ),
+        Err(error) => fail("engine", error),
+    }];
+    let refused = plugin::find(&search).refused;
+    checks.extend(refused.iter().map(|refused| warn("engine", refused)));
+    checks
 }
 
 async fn broker(config: &Config) -> Check {
@@ -350,6 +371,7 @@ mod tests {
             ("policy", Finding::Fail),
             ("store", Finding::Warn),
             ("model", Finding::Fail),
+            ("engine", Finding::Ok),
             ("broker", Finding::Ok),
             ("ports", Finding::Ok),
             ("TLS", Finding::Ok),

@@ -26,6 +26,7 @@ use crate::{
     config::{Config, Places, write_defaults},
     exit::{Exit, Fault},
     link::{self, LinkHandle, LinkOptions},
+    memory::{self, Watch},
     pool::Pool,
     running::Running,
     secret::Secret,
@@ -62,10 +63,16 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
         ..greeting(places, &config, &board, addresses)
     };
     let source = policy.sources.api;
+    let stopping = CancellationToken::new();
+    let watch = Watch {
+        roots: Roots::default(),
+        every: memory::EVERY,
+        thresholds: config.limits.memory,
+    };
+    let memory = memory::start(watch, pool.relief(), stopping.clone());
     let appliance = appliance(&config, policy, pool, &store)?;
     let link = Link::start(&config, &appliance).await?;
     welcome.resumed = appliance.resume().await?;
-    let stopping = CancellationToken::new();
     let api = Api::new(api::Parts {
         appliance: appliance.clone(),
         board,
@@ -74,6 +81,7 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
         label: source,
         broker: link.as_ref().map(|link| link.handle.connected()),
         degraded: welcome.degraded.clone(),
+        memory,
         stopping: stopping.clone(),
     });
     // First the key of the command line, so that whoever sees the server ready can use it.

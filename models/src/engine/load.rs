@@ -12,7 +12,10 @@ use llama_cpp_2::{
 };
 
 use super::{EngineOptions, log};
-use crate::gguf::{GgufError, Header};
+use crate::{
+    gguf::{GgufError, Header},
+    plugin::{self, Search},
+};
 
 /// Why a model did not load.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +65,10 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     log::install();
     BACKEND
-        .get_or_init(|| LlamaBackend::init().map_err(|e| e.to_string()))
+        .get_or_init(|| {
+            plugin::load_cpu(&Search::default()).map_err(|e| e.to_string())?;
+            LlamaBackend::init().map_err(|e| e.to_string())
+        })
         .as_ref()
         .map_err(|e| LoadError::Backend(e.clone()))
 }

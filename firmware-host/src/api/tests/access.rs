@@ -46,6 +46,13 @@ async fn health_needs_no_key_and_tells_nothing_private() {
             "store": "ok", "broker": "off", "workers": 2,
         })
     );
+    bench.memory.send_replace(Shortage::Low);
+    let short = bench.get("", "/readyz").await.json();
+    assert_eq!(short["ready"], true);
+    assert_eq!(
+        short["degraded"],
+        json!(["one thing", "memory is low, so answers begin later"])
+    );
 }
 
 #[tokio::test]
