@@ -18,7 +18,7 @@ mod draft;
 mod grammar;
 mod job;
 mod keep;
-pub(crate) mod load;
+mod load;
 mod log;
 mod marks;
 mod owner;
@@ -81,7 +81,8 @@ pub struct EngineOptions {
     pub context: u32,
     /// Tokens that a text may have whose hidden state is asked for; 0 is no hidden states.
     pub hidden_context: u32,
-    /// Tokens that the key-value cache holds, for all requests and for what earlier ones left; at least `context`.
+    /// Tokens that the key-value cache holds, for all requests and for what earlier ones left; at least `context`, and
+    /// no more than that if the memory does not allow it.
     pub kv_tokens: u32,
     /// Requests that run at once, 1 to 64.
     pub slots: usize,

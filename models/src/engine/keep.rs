@@ -122,9 +122,13 @@ fn write(folder: &Path, key: String, state: &State) -> io::Result<()> {
     }
     let name = hex::encode(name.finalize());
     fs::create_dir_all(folder)?;
-    make_room(folder, head.bytes);
     let path = folder.join(format!("{name}.state"));
+    // Written once: a card wears out. It was used now, so it is not among the oldest.
+    if let Ok(file) = File::options().append(true).open(&path) {
+        return file.set_modified(SystemTime::now());
+    }
     let part = folder.join(format!("{name}.part"));
+    make_room(folder, head.bytes);
     let mut file = File::create(&part)?;
     let mut line = serde_json::to_vec(&head)?;
     line.push(b'\n');

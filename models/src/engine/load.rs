@@ -58,7 +58,7 @@ pub enum LoadError {
 }
 
 /// llama.cpp itself, started once in the life of the program.
-pub(crate) fn backend() -> Result<&'static LlamaBackend, LoadError> {
+pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     log::install();
     BACKEND
@@ -91,16 +91,29 @@ pub(super) fn header(path: &Path) -> Result<Header, LoadError> {
     Ok(header)
 }
 
-/// Says no to a model that does not fit the memory.
-pub(super) fn check_memory(header: &Header, options: &EngineOptions) -> Result<(), LoadError> {
-    let tokens = u64::from(options.kv_tokens.max(options.context));
-    let needed = header.bytes.saturating_add(header.cache_bytes(tokens));
+/// How many tokens the cache can hold: as many as are wished if the memory allows, else those of one request. Says no
+/// to a model that does not fit with those.
+pub(super) fn cells(header: &Header, options: &EngineOptions) -> Result<u32, LoadError> {
+    let needed = |tokens: u32| {
+        header
+            .bytes
+            .saturating_add(header.cache_bytes(tokens.into()))
+    };
     // With layers on an accelerator its memory counts too, which only the given bound knows.
     let free = || (options.gpu_layers == 0).then(available_memory).flatten();
-    match options.memory.or_else(free) {
-        Some(available) if needed > available => Err(LoadError::OutOfMemory { needed, available }),
-        _ => Ok(()),
-    }
+    let Some(available) = options.memory.or_else(free) else {
+        return Ok(options.kv_tokens.max(options.context));
+    };
+    let fits = |tokens: &u32| needed(*tokens) <= available;
+    let wished = options.kv_tokens.max(options.context);
+    let least = options.context;
+    [wished, least]
+        .into_iter()
+        .find(fits)
+        .ok_or_else(|| LoadError::OutOfMemory {
+            needed: needed(least),
+            available,
+        })
 }
 
 /// Loads the weights.

@@ -8,30 +8,32 @@ use super::request::{Flow, Priority, Request};
 #[derive(Default)]
 pub(super) struct Shares {
     had: BTreeMap<Flow, u64>,
-    /// What a task that comes new is taken to have had, so that nobody who was idle can catch up on it.
+    /// What the task had that has least of those served last. One that comes new is taken to have had as much, so that
+    /// nobody who was idle can catch up on it.
     floor: u64,
 }
 
-/// More tasks at once than can wait; beyond, those that had least are forgotten, which costs nobody a turn.
+/// As many tasks are remembered; beyond, the half that had least is forgotten, and counts as new again.
 const MOST: usize = 1024;
 
 impl Shares {
-    /// Counts tokens that were computed for a task.
-    pub(super) fn charge(&mut self, flow: &Flow, tokens: usize) {
-        let before = self.had(flow);
-        if self.had.len() >= MOST {
-            let least = self.had.values().min().copied().unwrap_or(0);
-            self.had.retain(|_, had| *had > least);
+    /// Counts the tokens that a batch computed for each task.
+    pub(super) fn charge<'a>(&mut self, served: impl Iterator<Item = (&'a Flow, usize)>) {
+        let mut least = u64::MAX;
+        for (flow, tokens) in served {
+            let before = self.had(flow);
+            least = least.min(before);
+            self.had.insert(flow.clone(), before + tokens as u64);
         }
-        self.had.insert(flow.clone(), before + tokens as u64);
-        // Whoever comes now starts beside the one that had least.
-        self.floor = self
-            .had
-            .values()
-            .min()
-            .copied()
-            .unwrap_or(0)
-            .max(self.floor);
+        if least < u64::MAX {
+            self.floor = self.floor.max(least);
+        }
+        if self.had.len() > MOST {
+            let mut each: Vec<u64> = self.had.values().copied().collect();
+            let (_, middle, _) = each.select_nth_unstable(MOST / 2);
+            let middle = *middle;
+            self.had.retain(|_, had| *had > middle);
+        }
     }
 
     fn had(&self, flow: &Flow) -> u64 {
@@ -48,5 +50,42 @@ impl Shares {
     pub(super) fn clear(&mut self) {
         self.had.clear();
         self.floor = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(name: &str) -> Flow {
+        Flow::Task(name.to_owned())
+    }
+
+    #[test]
+    fn a_task_that_comes_late_does_not_catch_up_and_is_not_left_behind() {
+        let (a, b, late) = (task("a"), task("b"), task("late"));
+        let mut shares = Shares::default();
+        shares.charge([(&a, 100), (&b, 10)].into_iter());
+        shares.charge([(&a, 100), (&b, 10)].into_iter());
+        assert!(shares.had(&b) < shares.had(&a));
+        // As much as the one with least had before it was served last.
+        assert_eq!(shares.had(&late), 10);
+        shares.charge([(&late, 500)].into_iter());
+        assert!(shares.had(&a) < shares.had(&late));
+    }
+
+    #[test]
+    fn those_that_ended_do_not_hold_the_floor_down() {
+        let (long, short) = (task("long"), task("short"));
+        let mut shares = Shares::default();
+        shares.charge([(&short, 1)].into_iter());
+        for _ in 0..100 {
+            shares.charge([(&long, 10)].into_iter());
+        }
+        assert_eq!(shares.had(&task("new")), 990);
+        for n in 0..2 * MOST as u64 {
+            shares.charge([(&Flow::Own(n), 1), (&long, 10)].into_iter());
+        }
+        assert!(shares.had.len() <= MOST + 1);
     }
 }

@@ -1,6 +1,6 @@
 //! One request, from its tokens to its answer.
 
-use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
 use shoal_conductor::{
     unit::Tokens,
     worker::{Finish, Reply, Usage},
@@ -100,6 +100,40 @@ impl Request {
         self.tokens.len() - self.prompt
     }
 
+    /// Adds the token that was chosen, if one was, and those that must follow. Gives how many were added, and why the
+    /// answer ends, if it does.
+    pub(super) fn say(
+        &mut self,
+        chosen: Option<LlamaToken>,
+        model: &LlamaModel,
+    ) -> (usize, Option<Finish>) {
+        let Goal::Write(write) = &mut self.goal else {
+            return (0, None);
+        };
+        let vocab = model.vocab();
+        let mut added = 0;
+        for token in chosen.into_iter().chain(write.sampler.forced()) {
+            if vocab.is_eog(token) {
+                return (added, Some(Finish::Stop));
+            }
+            if self.tokens.len() - self.prompt >= write.room {
+                return (added, Some(Finish::Length));
+            }
+            self.tokens.push(token);
+            added += 1;
+            if write.push(&vocab.token_to_piece(token, false, None)) {
+                return (added, Some(Finish::Stop));
+            }
+        }
+        let is_full = self.tokens.len() - self.prompt >= write.room;
+        let finish = if write.sampler.is_done() {
+            Some(Finish::Stop)
+        } else {
+            is_full.then_some(Finish::Length)
+        };
+        (added, finish)
+    }
+
     /// Ends it with an error.
     pub(super) fn fail(self, error: JobError) {
         // A caller that went away is no error.
@@ -109,12 +143,12 @@ impl Request {
         }
     }
 
-    /// Ends it with the answer so far; `written` tokens were written.
-    pub(super) fn answer(self, finish: Finish, written: usize) {
+    /// Ends it with the answer so far.
+    pub(super) fn answer(self, finish: Finish) {
         let usage = Usage {
             input: Tokens(self.prompt as u64),
             cached: Tokens(self.cached as u64),
-            output: Tokens(written as u64),
+            output: Tokens(self.written() as u64),
         };
         if let Goal::Write(mut write) = self.goal {
             let rest = write.writing.finish();
@@ -131,7 +165,7 @@ impl Request {
 
 impl Write {
     /// Takes the bytes of one more token; whether a stop text came.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
+    fn push(&mut self, bytes: &[u8]) -> bool {
         let certain = self.writing.push(bytes);
         show(self.pieces.as_ref(), certain);
         self.writing.stopped()

@@ -58,11 +58,12 @@ pub(super) struct Resident {
 }
 
 impl Resident {
-    /// Makes the context of a loaded model, and loads the states of fixed prompts.
+    /// Makes the context of a loaded model with a cache of `cells` tokens, and loads the states of fixed prompts.
     pub(super) fn try_new(
         model: Arc<LlamaModel>,
         header: &Header,
         options: &EngineOptions,
+        cells: u32,
     ) -> Result<Self, LoadError> {
         let trained = model.n_ctx_train().max(2);
         if options.context > trained {
@@ -77,7 +78,7 @@ impl Resident {
         let count = slots + CACHED;
         let chunk = options.chunk.max(32);
         let shape = Shape {
-            cells: options.kv_tokens.max(tokens),
+            cells: cells.max(tokens),
             sequences: u32::try_from(count).unwrap_or(u32::MAX),
             // What is read, and what goes along with those that write.
             batch: chunk
@@ -188,14 +189,14 @@ impl Resident {
             _place: job.place,
             goal,
         };
-        // A grammar may say how the answer must begin.
-        if let Goal::Write(write) = &mut request.goal {
-            for token in write.sampler.forced().into_iter().take(write.room) {
-                request.tokens.push(token);
-                write.push(&self.model.vocab().token_to_piece(token, false, None));
+        // A grammar may say how the answer must begin, or all of it.
+        match request.say(None, &self.model) {
+            (_, Some(finish)) => {
+                request.answer(finish);
+                None
             }
+            (_, None) => Some(request),
         }
-        Some(request)
     }
 
     fn write(&mut self, prompt: &Prompt) -> Result<(Vec<LlamaToken>, usize, Sampler), JobError> {
@@ -282,11 +283,13 @@ impl Resident {
         if self.running.len() >= self.slots || self.crowded {
             return Some(request);
         }
-        let spared = if self.prefix_cache {
-            self.sequences.known(&request.tokens)
+        // Nothing is like no tokens at all.
+        let like = if self.prefix_cache {
+            request.tokens.as_slice()
         } else {
-            0
+            &[]
         };
+        let spared = self.sequences.known(like);
         // Room for the prompt and a little of the answer; the rest is found as it is written.
         let needed = request.tokens.len() - spared + 32.min(self.room(&request));
         if needed > self.sequences.within_reach() && !self.running.is_empty() {
@@ -300,7 +303,7 @@ impl Resident {
         if !self.prefix_cache {
             self.evict_idle();
         }
-        let Some((sequence, start)) = self.sequences.begin(&request.tokens) else {
+        let Some((sequence, start)) = self.sequences.begin(like) else {
             return Some(request);
         };
         match start {

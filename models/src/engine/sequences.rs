@@ -176,7 +176,8 @@ impl Sequences {
         let held = self.get_mut(sequence)?;
         let first = held.tokens.get(..tokens)?.to_vec();
         let runs = beginning(&held.runs, tokens);
-        if self.is_fixed(&first) {
+        let is_part = tokens < held.tokens.len();
+        if self.is_fixed(&first) || (is_part && !self.divisible) {
             return None;
         }
         self.clock += 1;
@@ -373,5 +374,7 @@ mod tests {
         all.finish(first);
         assert_eq!(all.known(&tokens(0..15)), 0);
         assert_eq!(all.known(&tokens(0..25)), 20);
+        assert_eq!(all.fix(first, 10), None);
+        assert!(all.fix(first, 20).is_some());
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
+use llama_cpp_2::token::LlamaToken;
 use shoal_conductor::worker::Finish;
 
 use super::{
     context::DecodeError,
     job::JobError,
     queue::Shares,
-    request::{Goal, Priority, Write},
+    request::{Goal, Priority},
     resident::Resident,
 };
 
@@ -44,7 +44,7 @@ struct Part {
 /// What came of a request.
 enum Outcome {
     GoesOn,
-    Answered(Finish, usize),
+    Answered(Finish),
     Failed(JobError),
     Read,
 }
@@ -101,9 +101,8 @@ impl Resident {
             }
             let guess = match &mut request.goal {
                 Goal::Write(write) if request.tokens.len() - request.read == 1 => {
-                    let left = write
-                        .room
-                        .saturating_sub(request.tokens.len() - request.prompt);
+                    let written = request.tokens.len() - request.prompt;
+                    let left = write.room.saturating_sub(written);
                     let pace = &self.pace;
                     let draft = write.draft.as_mut();
                     let guess = draft.map_or(&[][..], |draft| {
@@ -207,13 +206,14 @@ impl Resident {
 
     /// Takes what the batch gave.
     fn take(&mut self, parts: Vec<Part>, shares: &mut Shares) {
+        let served = parts.iter().filter_map(|part| {
+            let request = self.running.get(part.at)?;
+            Some((&request.flow, part.tokens + part.guess.len()))
+        });
+        shares.charge(served);
         let mut ended = Vec::new();
         for part in parts {
             let at = part.at;
-            let Some(request) = self.running.get(at) else {
-                continue;
-            };
-            shares.charge(&request.flow, part.tokens + part.guess.len());
             let outcome = self.settle(part);
             if !matches!(outcome, Outcome::GoesOn) {
                 ended.push((at, outcome));
@@ -224,7 +224,7 @@ impl Resident {
             let request = self.running.remove(at);
             self.finish(request.sequence);
             match outcome {
-                Outcome::Answered(finish, written) => request.answer(finish, written),
+                Outcome::Answered(finish) => request.answer(finish),
                 Outcome::Failed(error) => request.fail(error),
                 Outcome::GoesOn | Outcome::Read => {}
             }
@@ -301,28 +301,16 @@ impl Resident {
                 Ok(token) => token,
                 Err(error) => return (right, Outcome::Failed(error)),
             };
-            let written = request.tokens.len() - request.prompt;
-            let mut forced = 0;
-            for token in std::iter::once(token).chain(write.sampler.forced()) {
-                if self.model.vocab().is_eog(token) {
-                    let written = request.tokens.len() - request.prompt;
-                    return (right, Outcome::Answered(Finish::Stop, written));
-                }
-                request.tokens.push(token);
-                forced += 1;
-                if let Some(finish) = said(write, &self.model, token, forced + written) {
-                    return (right, Outcome::Answered(finish, forced + written));
-                }
+            let (added, finish) = request.say(Some(token), &self.model);
+            if let Some(finish) = finish {
+                return (right, Outcome::Answered(finish));
             }
-            if write.sampler.is_done() {
-                return (right, Outcome::Answered(Finish::Stop, forced + written));
-            }
-            let was_right = part.guess.get(right) == Some(&token);
-            if !was_right {
+            if part.guess.get(right) != Some(&token) {
                 return (right, Outcome::GoesOn);
             }
             right += 1;
-            if forced > 1 {
+            // What is forced comes before what was guessed.
+            if added > 1 {
                 return (right, Outcome::GoesOn);
             }
         }
@@ -336,19 +324,4 @@ impl Resident {
         }
         self.clear();
     }
-}
-
-/// Adds the text of the token that is the answer's `written`th; why the answer ends, if that was its end.
-fn said(
-    write: &mut Write,
-    model: &LlamaModel,
-    token: LlamaToken,
-    written: usize,
-) -> Option<Finish> {
-    let piece = model.vocab().token_to_piece(token, false, None);
-    if write.push(&piece) {
-        return Some(Finish::Stop);
-    }
-    // A grammar that is satisfied by the last token is found to be so by the caller.
-    (written >= write.room && !write.sampler.is_done()).then_some(Finish::Length)
 }

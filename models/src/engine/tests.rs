@@ -404,6 +404,22 @@ fn a_model_that_does_not_fit_is_not_loaded() {
     ));
 }
 
+#[test]
+fn a_cache_that_does_not_fit_is_as_long_as_one_request() {
+    let load = |memory| {
+        Engine::load(EngineOptions {
+            memory: Some(memory),
+            kv_tokens: 1 << 20,
+            ..options()
+        })
+    };
+    assert_eq!(load(150_000_000).unwrap().info().cells, 1024);
+    assert!(matches!(
+        load(110_000_000),
+        Err(LoadError::OutOfMemory { .. })
+    ));
+}
+
 #[tokio::test]
 async fn the_last_handle_takes_the_thread_with_it() {
     let engine = Engine::load(options()).unwrap();

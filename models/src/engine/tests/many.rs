@@ -137,6 +137,28 @@ async fn what_a_schema_leaves_no_choice_of_takes_no_batch() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_choice_is_given_and_ends_where_its_room_does() {
+    let engine = Engine::load(options()).unwrap();
+    let say = async |grammar: &str, tokens| {
+        let mut prompt = ask_briefly("Say it.", tokens);
+        prompt.format = Format::Grammar(grammar.into());
+        engine.complete(prompt, Call::default()).await.unwrap()
+    };
+    let words = "start: \"the seal of pump seven leaks and must be replaced\"";
+    let whole = say(words, 60).await;
+    assert_eq!(
+        whole.text,
+        "the seal of pump seven leaks and must be replaced"
+    );
+    assert_eq!(whole.finish, Finish::Stop);
+    let cut = say(words, 3).await;
+    assert_eq!((cut.finish, cut.usage.output), (Finish::Length, Tokens(3)));
+    assert!(whole.text.starts_with(&cut.text) && !cut.text.is_empty());
+    let none = say(words, 0).await;
+    assert_eq!((none.text.as_str(), none.finish), ("", Finish::Length));
+}
+
+#[tokio::test]
 async fn guesses_change_the_number_of_batches_and_not_the_text() {
     let text = "The pump in hall 3 was stopped at 06:10 because the seal leaked. The seal was replaced at 07:40 and \
                 the pump was started again at 08:05 by the early shift.";
