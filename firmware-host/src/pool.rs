@@ -120,7 +120,7 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
     options.threads = model.threads.unwrap_or(board.decision.threads.into());
     options.gpu_layers = model.gpu_layers.unwrap_or(board.decision.gpu_layers);
     options.context = model.context.unwrap_or(board.decision.context);
-    // For what runs at once and for what earlier prompts left.
+    // For those that run at once.
     options.kv_tokens = options.context.saturating_mul(2);
     Ok(options)
 }

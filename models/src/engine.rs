@@ -6,11 +6,11 @@
 //! the steps, and tasks share the rest evenly. Callers are async and never touch llama.cpp; a slow reader of a stream
 //! waits in its own future and holds up nobody.
 //!
-//! What requests leave in the key-value cache is kept as long as there is room, and a prompt that begins alike is read
-//! from where it differs ([`Usage::cached`](shoal_conductor::worker::Usage)). A hidden state is taken out of the same
+//! What a request leaves is put beside the key-value cache, and back for a prompt that begins alike, which is read from
+//! where it differs ([`Usage::cached`](shoal_conductor::worker::Usage)). A hidden state is taken out of the same
 //! pass that fills the cache for the answer.
 //!
-//! [`sequences`] has who holds which cells, [`queue`] whose turn it is, [`step`] what one batch does.
+//! [`sequences`] has who holds which cells, [`shelf`] what nobody uses now, [`queue`] whose turn it is, [`step`] what one batch does.
 
 mod batch;
 mod context;
@@ -24,12 +24,14 @@ mod marks;
 mod owner;
 mod pace;
 mod parts;
+mod prefix;
 mod queue;
 mod request;
 mod resident;
 mod ruler;
 mod sampler;
 mod sequences;
+mod shelf;
 mod step;
 mod tap;
 mod template;
@@ -81,7 +83,7 @@ pub struct EngineOptions {
     pub context: u32,
     /// Tokens that a text may have whose hidden state is asked for; 0 is no hidden states.
     pub hidden_context: u32,
-    /// Tokens that the key-value cache holds, for all requests and for what earlier ones left; at least `context`, and
+    /// Tokens that the key-value cache holds, for all requests and the fixed prompts; at least `context`, and
     /// no more than that if the memory does not allow it.
     pub kv_tokens: u32,
     /// Requests that run at once, 1 to 64.

@@ -91,29 +91,36 @@ pub(super) fn header(path: &Path) -> Result<Header, LoadError> {
     Ok(header)
 }
 
-/// How many tokens the cache can hold: as many as are wished if the memory allows, else those of one request. Says no
-/// to a model that does not fit with those.
-pub(super) fn cells(header: &Header, options: &EngineOptions) -> Result<u32, LoadError> {
-    let needed = |tokens: u32| {
-        header
-            .bytes
-            .saturating_add(header.cache_bytes(tokens.into()))
-    };
+/// What a model may take beside its weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Tokens that the cache holds.
+    pub(super) cells: u32,
+    /// Bytes for what is put beside the cache.
+    pub(super) shelf: u64,
+}
+
+/// As many cells as are wished and half their bytes beside them if the memory allows, else those of one request. Says
+/// no to a model that does not fit with those.
+pub(super) fn room(header: &Header, options: &EngineOptions) -> Result<Room, LoadError> {
+    let cache = |cells: u32| header.cache_bytes(cells.into());
+    let needed = |cells: u32| header.bytes.saturating_add(cache(cells));
     // With layers on an accelerator its memory counts too, which only the given bound knows.
     let free = || (options.gpu_layers == 0).then(available_memory).flatten();
-    let Some(available) = options.memory.or_else(free) else {
-        return Ok(options.kv_tokens.max(options.context));
-    };
-    let fits = |tokens: &u32| needed(*tokens) <= available;
+    let available = options.memory.or_else(free).unwrap_or(u64::MAX);
     let wished = options.kv_tokens.max(options.context);
-    let least = options.context;
-    [wished, least]
-        .into_iter()
-        .find(fits)
-        .ok_or_else(|| LoadError::OutOfMemory {
-            needed: needed(least),
-            available,
-        })
+    let shelf = cache(wished) / 2;
+    if needed(wished).saturating_add(shelf) <= available {
+        let cells = wished;
+        return Ok(Room { cells, shelf });
+    }
+    let cells = options.context;
+    let needed = needed(cells);
+    let Some(left) = available.checked_sub(needed) else {
+        return Err(LoadError::OutOfMemory { needed, available });
+    };
+    let shelf = left.min(cache(cells) / 2);
+    Ok(Room { cells, shelf })
 }
 
 /// Loads the weights.

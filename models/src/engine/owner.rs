@@ -59,9 +59,9 @@ pub(super) fn run(
 
 fn resident(options: &EngineOptions) -> Result<(Resident, Info), LoadError> {
     let header = load::header(&options.path)?;
-    let cells = load::cells(&header, options)?;
+    let room = load::room(&header, options)?;
     let model = Arc::new(load::model(options)?);
-    let resident = Resident::try_new(Arc::clone(&model), &header, options, cells)?;
+    let resident = Resident::try_new(Arc::clone(&model), &header, options, room)?;
     let info = info(&resident, &header, options);
     Ok((resident, info))
 }

@@ -8,24 +8,26 @@ use shoal_conductor::prompt::{Message, Prompt, Speaker};
 use super::{
     EngineOptions, LoadError, Speculation,
     batch::Batch,
-    context::{self, Context, Shape},
+    context::{Context, Shape},
     draft::Draft,
     grammar::Grammars,
     job::{Job, JobError, Source, Work},
-    keep::{self, Keep, State},
+    keep::{self, Keep},
     load, log,
     pace::Pace,
+    prefix,
     request::{Flow, Goal, Request, Write},
     ruler::Ruler,
     sampler::Sampler,
     sequences::{Sequences, Start},
+    shelf::Shelf,
     step,
     template::Template,
 };
 use crate::{gguf::Header, writing::Writing};
 
 /// Sequences beside those that run, for what earlier requests left.
-const CACHED: usize = 16;
+pub(super) const CACHED: usize = 16;
 /// Fixed prompts whose tokens are remembered.
 const FIXED_PROMPTS: usize = 64;
 
@@ -48,22 +50,23 @@ pub(super) struct Resident {
     template: Template,
     ruler: Ruler,
     grammars: Grammars,
-    keep: Option<Keep>,
+    pub(super) keep: Option<Keep>,
+    pub(super) shelf: Shelf,
     fixed: HashMap<Vec<Message>, Vec<LlamaToken>>,
     limit: usize,
     hidden_limit: usize,
-    prefix_cache: bool,
+    pub(super) prefix_cache: bool,
     speculation: Speculation,
     arrivals: u64,
 }
 
 impl Resident {
-    /// Makes the context of a loaded model with a cache of `cells` tokens, and loads the states of fixed prompts.
+    /// Makes the context of a loaded model in the room that it has, and loads the states of fixed prompts.
     pub(super) fn try_new(
         model: Arc<LlamaModel>,
         header: &Header,
         options: &EngineOptions,
-        cells: u32,
+        room: load::Room,
     ) -> Result<Self, LoadError> {
         let trained = model.n_ctx_train().max(2);
         if options.context > trained {
@@ -78,7 +81,7 @@ impl Resident {
         let count = slots + CACHED;
         let chunk = options.chunk.max(32);
         let shape = Shape {
-            cells: cells.max(tokens),
+            cells: room.cells.max(tokens),
             sequences: u32::try_from(count).unwrap_or(u32::MAX),
             // What is read, and what goes along with those that write.
             batch: chunk
@@ -109,7 +112,8 @@ impl Resident {
             slots,
             chunk: chunk as usize,
             grammars: Grammars::default(),
-            keep: kept(options, header),
+            keep: prefix::kept(options, header),
+            shelf: Shelf::new(usize::try_from(room.shelf).unwrap_or(usize::MAX)),
             fixed: HashMap::new(),
             limit: tokens as usize,
             hidden_limit: options.hidden_context.min(tokens) as usize,
@@ -289,6 +293,7 @@ impl Resident {
         } else {
             &[]
         };
+        self.fetch(like);
         let spared = self.sequences.known(like);
         // Room for the prompt and a little of the answer; the rest is found as it is written.
         let needed = request.tokens.len() - spared + 32.min(self.room(&request));
@@ -330,101 +335,4 @@ impl Resident {
             Goal::State(_) => 0,
         }
     }
-
-    /// Ends a request's hold of its sequence; what it read stays as long as nobody needs the room.
-    pub(super) fn finish(&mut self, sequence: i32) {
-        self.crowded = false;
-        for gone in self.sequences.finish(sequence) {
-            self.context.forget(gone, 0);
-        }
-    }
-
-    /// Gives up a request's sequence with all that is in it.
-    pub(super) fn drop_sequence(&mut self, sequence: i32) {
-        self.sequences.release(sequence);
-        self.context.forget(sequence, 0);
-    }
-
-    /// Gives up what was used least; false if there is nothing that can go.
-    pub(super) fn evict(&mut self) -> bool {
-        match self.sequences.evict() {
-            Some(gone) => {
-                self.context.forget(gone, 0);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Gives up all that no request holds.
-    pub(super) fn evict_idle(&mut self) {
-        while self.evict() {}
-    }
-
-    /// Forgets everything, after a fault.
-    pub(super) fn clear(&mut self) {
-        self.sequences.clear();
-        self.context.clear();
-    }
-
-    /// Keeps the state of a request's fixed tokens once they are read, in the cache and on disk.
-    pub(super) fn fix(&mut self, sequence: i32, tokens: usize) {
-        if !self.prefix_cache {
-            return;
-        }
-        if !self.sequences.has_number() && !self.evict() {
-            return;
-        }
-        let Some(fixed) = self.sequences.fix(sequence, tokens) else {
-            return;
-        };
-        self.context.share(sequence, fixed, tokens);
-        let Some(keep) = &self.keep else { return };
-        let first = self.running.iter().find(|r| r.sequence == sequence);
-        let first = first.and_then(|r| r.tokens.get(..tokens));
-        if let (Some(first), Some(bytes)) = (first, self.context.save(fixed)) {
-            keep.store(State {
-                tokens: first.to_vec(),
-                bytes,
-            });
-        }
-    }
-
-    /// Puts the kept states into the cache, as far as they leave half of it free.
-    fn restore(&mut self) {
-        let Some(keep) = self.keep.as_ref().filter(|_| self.prefix_cache) else {
-            return;
-        };
-        let mut left = self.sequences.free() / 2;
-        let mut places = CACHED / 2;
-        for State { tokens, bytes } in keep.load() {
-            if tokens.len() > left || places == 0 || self.sequences.is_fixed(&tokens) {
-                continue;
-            }
-            let count = tokens.len();
-            let Some(sequence) = self.sequences.restore(tokens) else {
-                return;
-            };
-            if self.context.load(sequence, &bytes) {
-                left -= count;
-                places -= 1;
-                tracing::info!(tokens = count, "a fixed prompt's state was loaded");
-            } else {
-                tracing::warn!("llama.cpp does not take a kept state; it is read anew");
-                self.sequences.release(sequence);
-            }
-        }
-    }
-}
-
-fn kept(options: &EngineOptions, header: &Header) -> Option<Keep> {
-    let folder = options.keep.clone()?;
-    // Keys and values depend on the weights, on how they are computed and on how llama.cpp lays them out.
-    let key = format!(
-        "{} f16 auto-fa llama.cpp {} {}",
-        header.fingerprint,
-        context::version(),
-        options.gpu_layers
-    );
-    Some(Keep::new(folder, key))
 }

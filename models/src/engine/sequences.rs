@@ -1,7 +1,7 @@
 //! Who holds which cells of the key-value cache.
 //!
-//! Every sequence of llama.cpp's cache is here with its tokens: those of requests that run, and those that earlier
-//! requests left, which are the prefix cache. A request that begins like one of them shares its cells, and nothing is
+//! Every sequence of llama.cpp's cache is here with its tokens: those of requests that run, and those of fixed prompts,
+//! which stay. A request that begins like one of them shares its cells, and nothing is
 //! computed or copied. Cells are counted by runs: a run is what one sequence decoded in one go, and others that share
 //! it hold a beginning of it, so that a run takes as many cells as its longest holder has of it.
 //!
@@ -194,8 +194,8 @@ impl Sequences {
         Some(number(free))
     }
 
-    /// Puts tokens that came from elsewhere into a sequence that stays.
-    pub(super) fn restore(&mut self, tokens: Vec<LlamaToken>) -> Option<i32> {
+    /// Puts tokens that came from elsewhere into a sequence; `fixed` makes it one that stays.
+    pub(super) fn restore(&mut self, tokens: Vec<LlamaToken>, fixed: bool) -> Option<i32> {
         let free = self.held.iter().position(Option::is_none)?;
         self.runs += 1;
         self.clock += 1;
@@ -204,7 +204,7 @@ impl Sequences {
             tokens,
             open: false,
             busy: false,
-            fixed: true,
+            fixed,
             used: self.clock,
         });
         Some(number(free))
@@ -216,34 +216,14 @@ impl Sequences {
         each.any(|held| held.fixed && held.tokens == tokens)
     }
 
-    /// Ends a request; what it read stays as long as nobody needs the room. Gives the sequences that it makes
-    /// superfluous, which are gone.
-    pub(super) fn finish(&mut self, sequence: i32) -> Vec<i32> {
+    /// Ends a request's hold of its sequence.
+    pub(super) fn finish(&mut self, sequence: i32) {
         self.clock += 1;
         let clock = self.clock;
-        let Some(held) = self.get_mut(sequence) else {
-            return Vec::new();
-        };
-        held.busy = false;
-        held.used = clock;
-        if held.tokens.is_empty() {
-            self.release(sequence);
-            return vec![sequence];
+        if let Some(held) = self.get_mut(sequence) {
+            held.busy = false;
+            held.used = clock;
         }
-        let tokens = held.tokens.clone();
-        let is_superfluous = |(at, held): &(usize, &Option<Held>)| {
-            let Some(held) = held else { return false };
-            number(*at) != sequence && !held.busy && !held.fixed && tokens.starts_with(&held.tokens)
-        };
-        let each = self.held.iter().enumerate();
-        let gone: Vec<i32> = each
-            .filter(is_superfluous)
-            .map(|(at, _)| number(at))
-            .collect();
-        for sequence in &gone {
-            self.release(*sequence);
-        }
-        gone
     }
 
     /// Gives a sequence up.
@@ -254,6 +234,20 @@ impl Sequences {
         {
             *place = None;
         }
+    }
+
+    /// A sequence that no request holds and that need not stay, with its tokens.
+    pub(super) fn idle(&self) -> Option<(i32, &[LlamaToken])> {
+        let mut each = self.held.iter().enumerate();
+        each.find_map(|(at, held)| {
+            let held = held.as_ref().filter(|held| !held.busy && !held.fixed)?;
+            Some((number(at), held.tokens.as_slice()))
+        })
+    }
+
+    /// Whether the model can forget the end of a sequence and share a beginning.
+    pub(super) fn is_divisible(&self) -> bool {
+        self.divisible
     }
 
     /// Gives up the sequence that was not used for longest, of those that need not stay if there are any.
@@ -336,17 +330,16 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_is_continued_and_what_it_covers_goes() {
+    fn what_ended_is_continued() {
         let mut all = Sequences::new(4, 100, true);
         let (first, _) = read(&mut all, &tokens(0..20));
-        assert!(all.finish(first).is_empty());
+        all.finish(first);
         let (again, start) = read(&mut all, &tokens(0..30));
         assert_eq!((again, start), (first, Start::Continue { tokens: 20 }));
-        let (twin, start) = read(&mut all, &tokens(0..20));
+        let (_, start) = read(&mut all, &tokens(0..20));
         assert_eq!(start.tokens(), 19);
-        assert!(all.finish(twin).is_empty());
-        assert_eq!(all.finish(again), [twin]);
-        assert_eq!(all.free(), 70);
+        // 30, and the last of the 20, which the second one read again.
+        assert_eq!(all.free(), 69);
     }
 
     #[test]
@@ -365,6 +358,18 @@ mod tests {
         assert_eq!(all.evict(), Some(second));
         assert_eq!(all.evict(), Some(first));
         assert_eq!(all.free(), 100);
+    }
+
+    #[test]
+    fn what_no_request_holds_and_need_not_stay_is_idle() {
+        let mut all = Sequences::new(4, 100, true);
+        let (first, _) = read(&mut all, &tokens(0..20));
+        all.fix(first, 10).unwrap();
+        assert_eq!(all.idle(), None);
+        all.finish(first);
+        assert_eq!(all.idle(), Some((first, tokens(0..20).as_slice())));
+        all.release(first);
+        assert_eq!((all.idle(), all.free()), (None, 90));
     }
 
     #[test]

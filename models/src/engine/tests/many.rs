@@ -104,6 +104,28 @@ async fn a_fixed_prompt_outlives_a_restart_and_a_damaged_state_does_not() {
 }
 
 #[tokio::test]
+async fn what_a_request_left_comes_back_from_the_shelf() {
+    let engine = Engine::load(EngineOptions {
+        kv_tokens: 2048,
+        ..options()
+    })
+    .unwrap();
+    let rules = instructions();
+    let ask = async |text: &str| {
+        let mut prompt = ask_briefly(text, 4);
+        let system = Message::new(Speaker::System, &rules);
+        prompt.messages.insert(0, system);
+        engine.complete(prompt, Call::default()).await.unwrap()
+    };
+    let first = ask("Which rule is about pump 7?").await;
+    let again = ask("Which rule is about pump 7?").await;
+    assert_eq!(again.usage.cached.0, again.usage.input.0 - 1);
+    assert_eq!(again.text, first.text);
+    let other = ask("How many rules are there?").await;
+    assert!(other.usage.cached.0 > 500, "{:?}", other.usage);
+}
+
+#[tokio::test]
 async fn the_state_of_a_prompt_leaves_the_cache_for_its_answer() {
     let engine = Engine::load(options()).unwrap();
     let prompt = || ask_briefly("Why does a centrifugal pump lose its prime?", 4);

@@ -1,0 +1,143 @@
+//! What requests leave: in the key-value cache, on the shelf, and on disk.
+
+use llama_cpp_2::token::LlamaToken;
+
+use super::{
+    EngineOptions, context,
+    keep::{self, Keep, State},
+    resident::{CACHED, Resident},
+};
+use crate::gguf::Header;
+
+impl Resident {
+    /// Ends a request's hold of its sequence and puts what it read on the shelf: attention would walk over it.
+    pub(super) fn finish(&mut self, sequence: i32) {
+        self.crowded = false;
+        self.sequences.finish(sequence);
+        while let Some((idle, tokens)) = self.sequences.idle() {
+            if self.prefix_cache
+                && tokens.len() >= keep::LEAST
+                && let Some(bytes) = self.context.save(idle)
+            {
+                let tokens = tokens.to_vec();
+                self.shelf.put(State { tokens, bytes });
+            }
+            self.drop_sequence(idle);
+        }
+    }
+
+    /// Puts back what the shelf has of a prompt, if that is more than the cache has and there is room.
+    pub(super) fn fetch(&mut self, wanted: &[LlamaToken]) {
+        let known = self.sequences.known(wanted) + keep::LEAST;
+        let whole = !self.sequences.is_divisible();
+        if !self.sequences.has_number() && !self.evict() {
+            return;
+        }
+        let Some(state) = self.shelf.take(wanted, known, whole) else {
+            return;
+        };
+        while self.sequences.free() < state.tokens.len() {
+            if !self.evict() {
+                return self.shelf.put(state);
+            }
+        }
+        let Some(sequence) = self.sequences.restore(state.tokens, false) else {
+            return;
+        };
+        if !self.context.load(sequence, &state.bytes) {
+            tracing::warn!("llama.cpp does not take a state from the shelf; it is read anew");
+            self.sequences.release(sequence);
+        }
+    }
+
+    /// Gives up a request's sequence with all that is in it.
+    pub(super) fn drop_sequence(&mut self, sequence: i32) {
+        self.sequences.release(sequence);
+        self.context.forget(sequence, 0);
+    }
+
+    /// Gives up what was used least; false if there is nothing that can go.
+    pub(super) fn evict(&mut self) -> bool {
+        match self.sequences.evict() {
+            Some(gone) => {
+                self.context.forget(gone, 0);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives up all that no request holds.
+    pub(super) fn evict_idle(&mut self) {
+        self.shelf.clear();
+        while self.evict() {}
+    }
+
+    /// Forgets everything, after a fault.
+    pub(super) fn clear(&mut self) {
+        self.sequences.clear();
+        self.context.clear();
+    }
+
+    /// Keeps the state of a request's fixed tokens once they are read, in the cache and on disk.
+    pub(super) fn fix(&mut self, sequence: i32, tokens: usize) {
+        if !self.prefix_cache {
+            return;
+        }
+        if !self.sequences.has_number() && !self.evict() {
+            return;
+        }
+        let Some(fixed) = self.sequences.fix(sequence, tokens) else {
+            return;
+        };
+        self.context.share(sequence, fixed, tokens);
+        let Some(keep) = &self.keep else { return };
+        let first = self.running.iter().find(|r| r.sequence == sequence);
+        let first = first.and_then(|r| r.tokens.get(..tokens));
+        if let (Some(first), Some(bytes)) = (first, self.context.save(fixed)) {
+            keep.store(State {
+                tokens: first.to_vec(),
+                bytes,
+            });
+        }
+    }
+
+    /// Puts the kept states into the cache, as far as they leave half of it free.
+    pub(super) fn restore(&mut self) {
+        let Some(keep) = self.keep.as_ref().filter(|_| self.prefix_cache) else {
+            return;
+        };
+        let mut left = self.sequences.free() / 2;
+        let mut places = CACHED / 2;
+        for State { tokens, bytes } in keep.load() {
+            if tokens.len() > left || places == 0 || self.sequences.is_fixed(&tokens) {
+                continue;
+            }
+            let count = tokens.len();
+            let Some(sequence) = self.sequences.restore(tokens, true) else {
+                return;
+            };
+            if self.context.load(sequence, &bytes) {
+                left -= count;
+                places -= 1;
+                tracing::info!(tokens = count, "a fixed prompt's state was loaded");
+            } else {
+                tracing::warn!("llama.cpp does not take a kept state; it is read anew");
+                self.sequences.release(sequence);
+            }
+        }
+    }
+}
+
+/// Where a model's fixed prompts are kept, if anywhere.
+pub(super) fn kept(options: &EngineOptions, header: &Header) -> Option<Keep> {
+    let folder = options.keep.clone()?;
+    // Keys and values depend on the weights, on how they are computed and on how llama.cpp lays them out.
+    let key = format!(
+        "{} f16 auto-fa llama.cpp {} {}",
+        header.fingerprint,
+        context::version(),
+        options.gpu_layers
+    );
+    Some(Keep::new(folder, key))
+}

@@ -1,0 +1,133 @@
+//! Prefixes that nobody uses now, beside the key-value cache.
+//!
+//! Attention walks over every cell up to the last one in use, whoever's they are, so what earlier requests left would
+//! slow down those that run. It is copied out of the cache when its request ends, and back when a prompt begins like it:
+//! a copy of memory, where reading again is a pass of the model for each token.
+
+use std::collections::VecDeque;
+
+use llama_cpp_2::token::LlamaToken;
+
+use super::keep::State;
+
+/// States in memory, the least used first.
+pub(super) struct Shelf {
+    states: VecDeque<State>,
+    bytes: usize,
+    most: usize,
+}
+
+impl Shelf {
+    /// Room for `most` bytes.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            states: VecDeque::new(),
+            bytes: 0,
+            most,
+        }
+    }
+
+    /// Puts a state there; the least used go. One that is larger than the shelf is not kept.
+    pub(super) fn put(&mut self, state: State) {
+        if state.bytes.len() > self.most {
+            return;
+        }
+        // What the new one begins with is of no more use.
+        self.retain(|old| !state.tokens.starts_with(&old.tokens));
+        self.bytes += state.bytes.len();
+        self.states.push_back(state);
+        while self.bytes > self.most {
+            match self.states.pop_front() {
+                Some(old) => self.bytes -= old.bytes.len(),
+                None => return,
+            }
+        }
+    }
+
+    /// Takes the state that has most of the beginning of `wanted`, if it has more than `known` tokens of it. `whole`
+    /// is for models that can use a state as a whole alone.
+    pub(super) fn take(
+        &mut self,
+        wanted: &[LlamaToken],
+        known: usize,
+        whole: bool,
+    ) -> Option<State> {
+        let most = wanted.len().saturating_sub(1);
+        let shared = |state: &State| {
+            let pairs = state.tokens.iter().zip(wanted);
+            let shared = pairs.take_while(|(a, b)| a == b).count().min(most);
+            if whole && shared < state.tokens.len() {
+                0
+            } else {
+                shared
+            }
+        };
+        let each = self.states.iter().enumerate();
+        let (at, shared) = each
+            .map(|(at, state)| (at, shared(state)))
+            .max_by_key(|(_, shared)| *shared)?;
+        if shared <= known {
+            return None;
+        }
+        let state = self.states.remove(at)?;
+        self.bytes -= state.bytes.len();
+        Some(state)
+    }
+
+    /// Gives all memory back.
+    pub(super) fn clear(&mut self) {
+        self.states = VecDeque::new();
+        self.bytes = 0;
+    }
+
+    fn retain(&mut self, stays: impl Fn(&State) -> bool) {
+        self.states.retain(stays);
+        self.bytes = self.states.iter().map(|state| state.bytes.len()).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(numbers: std::ops::Range<i32>) -> Vec<LlamaToken> {
+        numbers.map(LlamaToken).collect()
+    }
+
+    fn state(numbers: std::ops::Range<i32>) -> State {
+        let tokens = tokens(numbers);
+        State {
+            bytes: vec![0; tokens.len()],
+            tokens,
+        }
+    }
+
+    #[test]
+    fn what_helps_most_is_taken_once() {
+        let mut shelf = Shelf::new(100);
+        shelf.put(state(0..10));
+        shelf.put(state(0..30));
+        shelf.put(state(50..60));
+        assert!(shelf.take(&tokens(0..40), 30, false).is_none());
+        assert!(shelf.take(&tokens(0..20), 0, true).is_none());
+        let taken = shelf.take(&tokens(0..20), 10, false).unwrap();
+        assert_eq!(taken.tokens.len(), 30);
+        // The shorter one went when the longer came.
+        assert!(shelf.take(&tokens(0..20), 0, false).is_none());
+        assert_eq!(shelf.bytes, 10);
+    }
+
+    #[test]
+    fn the_oldest_go_and_what_is_too_large_never_comes() {
+        let mut shelf = Shelf::new(25);
+        for start in [0, 20, 40] {
+            shelf.put(state(start..start + 10));
+        }
+        shelf.put(state(100..130));
+        assert_eq!((shelf.states.len(), shelf.bytes), (2, 20));
+        assert!(shelf.take(&tokens(0..20), 0, false).is_none());
+        assert!(shelf.take(&tokens(40..60), 0, false).is_some());
+        shelf.clear();
+        assert_eq!((shelf.states.len(), shelf.bytes), (0, 0));
+    }
+}
