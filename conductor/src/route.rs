@@ -2,6 +2,8 @@
 
 pub mod rule;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -20,6 +22,8 @@ pub struct Candidate {
     pub ruling: Ruling,
     /// What policy says of it.
     pub known: WorkerPolicy,
+    /// How long it takes until it could begin.
+    pub wait: Duration,
 }
 
 /// A turn that is over.

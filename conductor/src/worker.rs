@@ -33,6 +33,12 @@ pub trait Worker: Send + Sync {
     /// Where it runs.
     fn place(&self) -> Place;
 
+    /// How long it takes until it could begin, as far as it knows: a model that is not in memory is loaded first, and
+    /// another may have to go for it.
+    fn wait(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Answers one prompt that the gate cleared for this worker.
     ///
     /// Ends soon after `call.cancel` is cancelled, with [`WorkerError::Cancelled`]; dropping the future cancels

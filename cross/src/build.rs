@@ -20,6 +20,13 @@ pub fn everything(place: &Place) -> Result<()> {
     build(place, &[&["build", "--release"], &kinds[..]].concat())
 }
 
+/// Builds the program with the driver of a benchmark, and as the tests do, so
+/// that nothing is built twice.
+pub fn with_bench(place: &Place, name: &str) -> Result<()> {
+    let kinds = ["--workspace", "--bins", "--bench", name];
+    build(place, &[&["build", "--release"], &kinds[..]].concat())
+}
+
 fn build(place: &Place, args: &[&str]) -> Result<()> {
     say::step("build", &format!("cargo {}", args.join(" ")));
     let status = cargo(place).args(args).status().context("start cargo")?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Set up, run and test the appliance on this machine.
+/// Set up, run, test and measure the appliance on this machine.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 pub struct Cli {
@@ -21,6 +21,38 @@ pub enum Command {
     Run(RunArgs),
     /// Set up, build for this machine's CPU, and run every test.
     Test(TestArgs),
+    /// Measure, side by side with others in one run.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+pub enum Bench {
+    /// Measure the engine against llama.cpp's own tools, built here from the
+    /// same llama.cpp.
+    Engine(EngineArgs),
+}
+
+#[derive(Args)]
+pub struct EngineArgs {
+    /// How often each pair is measured; the median is told.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rounds: u32,
+    /// The model file [default: the one that the appliance runs].
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// The file that the model was prepared from, to compare with it.
+    #[arg(long, value_name = "FILE")]
+    pub downloaded: Option<PathBuf>,
+    /// Threads of both sides [default: the machine's].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
+    /// Measure this alone; may be given several times.
+    #[arg(long, value_name = "CASE")]
+    pub case: Vec<String>,
+    /// Print one JSON object; all else goes to standard error.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]
@@ -56,5 +88,8 @@ mod tests {
             let command = cli.find_subcommand_mut(name).unwrap();
             insta::assert_snapshot!(format!("help_{name}"), command.render_long_help());
         }
+        let bench = cli.find_subcommand_mut("bench").unwrap();
+        let engine = bench.find_subcommand_mut("engine").unwrap();
+        insta::assert_snapshot!("help_bench_engine", engine.render_long_help());
     }
 }

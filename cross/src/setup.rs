@@ -10,6 +10,7 @@ use crate::machine::Machine;
 use crate::model;
 use crate::need::Work;
 use crate::place::Place;
+use crate::tools;
 use crate::venv;
 
 /// What the set-up is for.
@@ -19,6 +20,8 @@ pub enum Purpose {
     Run,
     /// The tests as well, with their clients.
     Test,
+    /// The benchmarks, with what they measure against.
+    Bench,
 }
 
 /// Sets up for the tests too, which need the most.
@@ -32,7 +35,7 @@ pub fn command(place: &Place) -> Result<ExitCode> {
 /// Provides the system's packages and the model, whose path it returns.
 pub fn provide(machine: &Machine, place: &Place, purpose: Purpose) -> Result<PathBuf> {
     let work = Work {
-        fetch: model::is_to_fetch(place),
+        fetch: model::is_to_fetch(place) || purpose == Purpose::Bench && tools::are_to_build(place),
         venv: purpose == Purpose::Test && venv::is_to_make(place),
     };
     apt::provide(machine, work)?;

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod ask;
+mod bench;
 mod board;
 mod doctor;
 mod keys;
@@ -76,6 +77,9 @@ enum Command {
     Board(board::Options),
     /// Check that everything is in place, and say what to do
     Doctor(doctor::Options),
+    /// Measure how fast this machine does it
+    #[command(subcommand)]
+    Bench(bench::Action),
 }
 
 impl Cli {
@@ -122,6 +126,7 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Models(action) => models::run(&places, action, out),
         Command::Board(options) => board::run(options, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,
+        Command::Bench(action) => bench::run(&places, action, out).await,
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// Workers beside the local one.
     pub workers: Vec<WorkerEntry>,
+    /// Further models on this board.
+    pub residents: Vec<Resident>,
     /// The policy file.
     pub policy: PathBuf,
 }
@@ -137,6 +139,21 @@ pub struct Limits {
     pub outbox: u32,
     /// Bytes of the store beyond which the oldest finished tasks go.
     pub store_bytes: u64,
+    /// Bytes that the further models may take together; without it, what the board and the backbone leave.
+    pub models_bytes: Option<u64>,
+}
+
+/// A further model on this board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resident {
+    /// Its name in policy, trace and API.
+    pub id: WorkerId,
+    /// The GGUF file.
+    pub path: PathBuf,
+    /// Tokens of prompt and answer together.
+    pub context: Option<u32>,
+    /// Threads.
+    pub threads: Option<u32>,
 }
 
 /// A worker behind an OpenAI-compatible API.

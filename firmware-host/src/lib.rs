@@ -14,6 +14,7 @@ pub mod link;
 pub mod nowhere;
 pub mod outbox;
 pub mod pool;
+mod residents;
 pub mod running;
 pub mod secret;
 pub mod store;

@@ -16,6 +16,7 @@ use shoal_models::{
     engine::{Engine, EngineOptions, Info, LoadError},
     local::LocalWorker,
     openai::{OpenAiOptions, OpenAiWorker},
+    residence::Residence,
     secret::Secret,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -25,6 +26,7 @@ use crate::{
     appliance::Progress,
     config::{Config, KeySource, LOCAL, Model, WorkerEntry},
     exit::{Exit, Fault},
+    residents,
 };
 
 /// The silence of a provider after which its call is given up; the policy's step time ends it sooner.
@@ -43,6 +45,7 @@ pub struct Pool {
     /// What does not work, each in a sentence that anyone may read; the log says more.
     pub degraded: Vec<String>,
     engine: Option<Engine>,
+    residence: Option<Residence>,
 }
 
 impl Pool {
@@ -57,7 +60,9 @@ impl Pool {
             .await
             .map_err(Fault::internal)?;
         match loaded {
-            Ok(engine) => Ok(Self::with_engine(engine, others, degraded)),
+            Ok(engine) => {
+                Ok(Self::with_engine(engine, others, degraded).with_residents(config, board))
+            }
             Err(fault) if others.is_empty() => Err(fault),
             Err(fault) => {
                 tracing::warn!(error = %fault, "there is no local model");
@@ -71,6 +76,7 @@ impl Pool {
                     model: Err(fault),
                     degraded,
                     engine: None,
+                    residence: None,
                 })
             }
         }
@@ -89,13 +95,29 @@ impl Pool {
             model: Ok(info),
             degraded,
             engine: Some(engine),
+            residence: None,
         }
+    }
+
+    /// The models beside the backbone, in the memory that it leaves.
+    fn with_residents(mut self, config: &Config, board: &Report) -> Self {
+        let taken = self
+            .model
+            .as_ref()
+            .map_or(0, |info| info.bytes + info.cache_bytes);
+        let (residence, workers) = residents::take_in(config, board, taken, &mut self.degraded);
+        self.residence = Some(residence);
+        self.workers.extend(workers);
+        self
     }
 
     /// How far the engine has come, as long as the process lives.
     pub fn progress(&self) -> Progress {
-        let engine = self.engine.clone();
-        Arc::new(move || engine.as_ref().map_or(0, Engine::ticks))
+        let (engine, residence) = (self.engine.clone(), self.residence.clone());
+        Arc::new(move || {
+            let backbone = engine.as_ref().map_or(0, Engine::ticks);
+            backbone + residence.as_ref().map_or(0, Residence::ticks)
+        })
     }
 
     /// Names and places of the workers that `config` gives, as workers that do nothing: enough to judge a text.
@@ -105,8 +127,11 @@ impl Pool {
             .workers
             .iter()
             .map(|entry| (entry.id.clone(), entry.place));
+        let residents = config.residents.iter();
+        let residents = residents.map(|resident| (resident.id.clone(), Place::Board));
         local
             .into_iter()
+            .chain(residents)
             .chain(others)
             .map(|(id, place)| Arc::new(Named { id, place }) as Arc<dyn Worker>)
             .collect()
@@ -126,7 +151,7 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
 }
 
 /// Checks and loads the model. Blocks.
-fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
+pub fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
     check(model)?;
     Engine::load(options).map_err(|error| {
         let exit = match &error {

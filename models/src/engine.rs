@@ -194,6 +194,8 @@ struct Pulse {
     jobs: Arc<AtomicU64>,
     /// Of those, how many run.
     running: AtomicU64,
+    /// Bytes of what earlier requests left beside the cache.
+    shelf: AtomicU64,
     /// How long the last request took, in milliseconds.
     last: AtomicU64,
     /// Set when the last handle went.
@@ -248,6 +250,12 @@ impl Engine {
     #[must_use]
     pub fn running(&self) -> u64 {
         self.shared.pulse.running.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of keys and values that earlier requests left, beside those in [`Info::cache_bytes`].
+    #[must_use]
+    pub fn shelf_bytes(&self) -> u64 {
+        self.shared.pulse.shelf.load(Ordering::Relaxed)
     }
 
     /// Gives memory back without ending anything.

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod gguf;
 pub mod local;
 pub mod openai;
+pub mod residence;
 pub mod secret;
 mod writing;
 

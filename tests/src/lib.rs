@@ -5,6 +5,7 @@
 //! it the usual places under `target` are tried. What is missing fails a test; none is skipped.
 
 pub mod appliance;
+pub mod bench;
 pub mod broker;
 pub mod place;
 pub mod provider;

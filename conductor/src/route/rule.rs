@@ -3,9 +3,11 @@
 //! 1. At high effort a thinker comes first.
 //! 2. Then a worker. A simple task stays on the board; any other goes to the best score: strength, plus 15 for each skill
 //!    that the task seems to need, minus 10 if a person must be asked, minus one point for each tenth of a cent that a
-//!    thousand tokens read and written cost. The board wins ties.
+//!    thousand tokens read and written cost, minus one for each second until it could begin. The board wins ties.
 //! 3. Then, unless the task is simple, a verifier, if somebody at least as strong as the author, and at less than high
 //!    effort somebody else, may read the answer; then, after REVISE, a worker again.
+
+use std::fmt::Write as _;
 
 use async_trait::async_trait;
 
@@ -194,15 +196,21 @@ fn score(candidate: &Candidate, features: &Features) -> Scored {
     } else {
         0.0
     };
+    let wait = candidate.wait.as_secs_f64();
+    let mut why = format!(
+        "strength {}, skills +{skills} ({}), price -{price:.1}, asking -{asking}",
+        known.strength,
+        matched.join(", "),
+    );
+    if wait > 0.0 {
+        // Writing to a string cannot fail.
+        let _ = write!(why, ", loading its model -{wait:.1}");
+    }
     Scored {
         worker: candidate.worker.clone(),
         verdict: candidate.ruling.verdict,
         rule: candidate.ruling.rule.clone(),
-        score: f64::from(known.strength) + skills - price - asking,
-        why: format!(
-            "strength {}, skills +{skills} ({}), price -{price:.1}, asking -{asking}",
-            known.strength,
-            matched.join(", "),
-        ),
+        score: f64::from(known.strength) + skills - price - asking - wait,
+        why,
     }
 }

@@ -50,6 +50,7 @@ impl Run<'_> {
                 place: worker.place(),
                 ruling: self.gate.judge(worker.id(), worker.place(), draft),
                 known: self.known(worker.id()),
+                wait: worker.wait(),
             })
             .collect()
     }
@@ -70,6 +71,7 @@ impl Run<'_> {
                 .strength
                 .cmp(&a.known.strength)
                 .then((a.place == Place::Remote).cmp(&(b.place == Place::Remote)))
+                .then(a.wait.cmp(&b.wait))
                 .then(a.worker.cmp(&b.worker))
         });
         std::iter::once(planned)

@@ -1,5 +1,6 @@
 //! The form of `shoal.toml`.
 
+mod resident;
 mod worker;
 
 use std::{
@@ -11,7 +12,10 @@ use std::{
 use serde::Deserialize;
 use shoal_conductor::id::WorkerId;
 
-use self::worker::{WorkerTable, workers};
+use self::{
+    resident::{ResidentTable, residents},
+    worker::{WorkerTable, workers},
+};
 use super::{ApiLimits, Config, Limits, Model, Mqtt};
 use crate::secret::Secret;
 
@@ -31,6 +35,7 @@ pub struct File {
     conductor: ConductorTable,
     limits: LimitTable,
     workers: Vec<WorkerTable>,
+    models: Vec<ResidentTable>,
 }
 
 impl Default for File {
@@ -45,6 +50,7 @@ impl Default for File {
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
             workers: Vec::new(),
+            models: Vec::new(),
         }
     }
 }
@@ -170,6 +176,7 @@ struct LimitTable {
     max_running: usize,
     max_outbox: u32,
     max_store_mib: u64,
+    max_models_mib: Option<u64>,
 }
 
 impl Default for LimitTable {
@@ -179,6 +186,7 @@ impl Default for LimitTable {
             max_running: 4,
             max_outbox: 10_000,
             max_store_mib: 2048,
+            max_models_mib: None,
         }
     }
 }
@@ -219,6 +227,7 @@ impl File {
                 "it has the port of http.listen: choose another",
             ));
         }
+        let workers = workers(self.workers, data)?;
         Ok(Config {
             site: topic("appliance.site", self.appliance.site)?,
             appliance: topic("appliance.name", self.appliance.name)?,
@@ -233,7 +242,8 @@ impl File {
             },
             ultra_min_parameters: self.conductor.ultra_min_parameters,
             limits: self.limits.resolve()?,
-            workers: workers(self.workers, data)?,
+            residents: residents(self.models, &workers, data)?,
+            workers,
             policy: Config::resolve(data, self.policy),
             data: data.to_owned(),
         })
@@ -377,6 +387,10 @@ impl LimitTable {
             max_running: within("limits.max_running", self.max_running, 1, 1024)?,
             outbox: within("limits.max_outbox", self.max_outbox, 1, 10_000_000)?,
             store_bytes: within("limits.max_store_mib", self.max_store_mib, 16, 1 << 24)? << 20,
+            models_bytes: self
+                .max_models_mib
+                .map(|mib| within("limits.max_models_mib", mib, 16, 1 << 24).map(|mib| mib << 20))
+                .transpose()?,
         })
     }
 }

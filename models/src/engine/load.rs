@@ -100,11 +100,17 @@ pub(super) struct Room {
     pub(super) shelf: u64,
 }
 
+/// Bytes that a model takes beside its weights and what it holds: llama.cpp's working memory, which grows with the batch.
+const BESIDE: u64 = 64 << 20;
+
 /// As many cells as are wished and half their bytes beside them if the memory allows, else those of one request. Says
 /// no to a model that does not fit with those.
 pub(super) fn room(header: &Header, options: &EngineOptions) -> Result<Room, LoadError> {
     let cache = |cells: u32| header.cache_bytes(cells.into());
-    let needed = |cells: u32| header.bytes.saturating_add(cache(cells));
+    let needed = |cells: u32| {
+        let held = header.bytes.saturating_add(cache(cells));
+        held.saturating_add(BESIDE)
+    };
     // With layers on an accelerator its memory counts too, which only the given bound knows.
     let free = || (options.gpu_layers == 0).then(available_memory).flatten();
     let available = options.memory.or_else(free).unwrap_or(u64::MAX);
@@ -121,6 +127,16 @@ pub(super) fn room(header: &Header, options: &EngineOptions) -> Result<Room, Loa
     };
     let shelf = left.min(cache(cells) / 2);
     Ok(Room { cells, shelf })
+}
+
+impl EngineOptions {
+    /// Bytes of the model's file, and those that it takes in memory with all that these options wish for it.
+    pub(crate) fn needs(&self) -> Result<(u64, u64), LoadError> {
+        let header = header(&self.path)?;
+        let wished = header.cache_bytes(self.kv_tokens.max(self.context).into());
+        let held = wished.saturating_add(wished / 2).saturating_add(BESIDE);
+        Ok((header.bytes, header.bytes.saturating_add(held)))
+    }
 }
 
 /// Loads the weights.

@@ -175,6 +175,8 @@ impl Owner<'_> {
     fn count(&self) {
         let running = self.resident.running.len() as u64;
         self.pulse.running.store(running, Ordering::Relaxed);
+        let shelf = self.resident.shelf.bytes() as u64;
+        self.pulse.shelf.store(shelf, Ordering::Relaxed);
     }
 
     fn end(mut self) {

@@ -74,6 +74,11 @@ impl Shelf {
         Some(state)
     }
 
+    /// Bytes of all states.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Gives all memory back.
     pub(super) fn clear(&mut self) {
         self.states = VecDeque::new();

@@ -106,7 +106,8 @@ impl Resident {
                     let pace = &self.pace;
                     let draft = write.draft.as_mut();
                     let guess = draft.map_or(&[][..], |draft| {
-                        draft.guess(&request.tokens, |more| pace.price(writing.max(1), more))
+                        let price = |more| pace.price(writing.max(1), more);
+                        draft.guess(&request.tokens, writing, price)
                     });
                     guess.get(..guess.len().min(left.saturating_sub(1)).min(outputs))
                 }

@@ -413,9 +413,9 @@ fn a_cache_that_does_not_fit_is_as_long_as_one_request() {
             ..options()
         })
     };
-    assert_eq!(load(150_000_000).unwrap().info().cells, 1024);
+    assert_eq!(load(220_000_000).unwrap().info().cells, 1024);
     assert!(matches!(
-        load(110_000_000),
+        load(150_000_000),
         Err(LoadError::OutOfMemory { .. })
     ));
 }

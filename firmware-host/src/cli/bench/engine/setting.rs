@@ -1,0 +1,78 @@
+//! How the engine is set for one measurement.
+
+use std::path::PathBuf;
+
+use shoal_models::engine::{EngineOptions, Speculation};
+
+use crate::config::Model;
+
+/// What cases set differently. The default is one chat, no guessing ahead and nothing kept on disk.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Chats at once.
+    pub slots: usize,
+    /// Whether tokens are guessed ahead.
+    pub speculation: Speculation,
+    /// The folder of the states of fixed prompts.
+    pub keep: Option<PathBuf>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            slots: 1,
+            speculation: Speculation::Off,
+            keep: None,
+        }
+    }
+}
+
+/// What all cases share.
+#[derive(Debug)]
+pub struct Bench {
+    model: Model,
+    engine: EngineOptions,
+    rounds: u32,
+}
+
+impl Bench {
+    /// Measures `rounds` times with `engine` on `model`.
+    pub fn new(model: Model, engine: EngineOptions, rounds: u32) -> Self {
+        Self {
+            model,
+            engine,
+            rounds,
+        }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model's name: that of its file.
+    pub fn name(&self) -> String {
+        let name = self.model.path.file_stem().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// CPU threads.
+    pub fn threads(&self) -> u32 {
+        self.engine.threads
+    }
+
+    /// The numbers of the rounds, from 1; 0 is for warming up.
+    pub fn rounds(&self) -> std::ops::RangeInclusive<u32> {
+        1..=self.rounds
+    }
+
+    /// How to load the model for one measurement.
+    pub fn engine(&self, setting: &Setting) -> EngineOptions {
+        EngineOptions {
+            slots: setting.slots,
+            speculation: setting.speculation,
+            keep: setting.keep.clone(),
+            ..self.engine.clone()
+        }
+    }
+}
