@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Set up, run and test the appliance on this machine.
 #[derive(Parser)]
@@ -21,6 +21,18 @@ pub enum Command {
     Run(RunArgs),
     /// Set up, build for this machine's CPU, and run every test.
     Test(TestArgs),
+    /// Build an accelerator's plugin for the engine, into target/plugins.
+    Plugin {
+        /// Which.
+        accelerator: Accelerator,
+    },
+}
+
+/// The accelerators whose plugins can be built here.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Accelerator {
+    /// Any GPU with a Vulkan driver.
+    Vulkan,
 }
 
 #[derive(Args)]
@@ -36,6 +48,10 @@ pub struct RunArgs {
 
 #[derive(Args)]
 pub struct TestArgs {
+    /// Build the Vulkan plugin too, and test the engine with it on a GPU that
+    /// is software.
+    #[arg(long)]
+    pub accelerator: bool,
     /// What follows `--` goes to `cargo test`, as in `-- -p shoal-boards`.
     #[arg(last = true, value_name = "ARGS")]
     pub cargo: Vec<String>,
@@ -52,7 +68,7 @@ mod tests {
         cli.clone().debug_assert();
         cli.build();
         insta::assert_snapshot!("help", cli.render_long_help());
-        for name in ["run", "test"] {
+        for name in ["run", "test", "plugin"] {
             let command = cli.find_subcommand_mut(name).unwrap();
             insta::assert_snapshot!(format!("help_{name}"), command.render_long_help());
         }

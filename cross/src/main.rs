@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup`, `run` and `test`.
+//! The project's own commands: `cargo xtask setup`, `run`, `test` and `plugin`.
 //!
 //! They take a bare Debian or Ubuntu with Rust on it to a running appliance:
 //! system packages, the default model, the build, a broker. Each step looks
@@ -14,6 +14,7 @@ mod machine;
 mod model;
 mod need;
 mod place;
+mod plugin;
 mod say;
 mod setup;
 mod suite;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::command(&place),
         Command::Run(args) => appliance::command(&place, &args),
         Command::Test(args) => suite::command(&place, &args),
+        Command::Plugin { accelerator } => plugin::command(&place, accelerator),
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -11,6 +11,7 @@ mod policy;
 mod serve;
 mod text;
 mod trace;
+mod trial;
 mod welcome;
 
 use std::{
@@ -76,6 +77,9 @@ enum Command {
     Board(board::Options),
     /// Check that everything is in place, and say what to do
     Doctor(doctor::Options),
+    /// Do what may crash, for another process of this program
+    #[command(subcommand, hide = true)]
+    Try(trial::Action),
 }
 
 impl Cli {
@@ -120,7 +124,8 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Policy(action) => policy::run(&places, action, out),
         Command::Keys(action) => keys::run(&places, action, out).await,
         Command::Models(action) => models::run(&places, action, out),
-        Command::Board(options) => board::run(options, out),
+        Command::Board(options) => board::run(&places, options, out),
+        Command::Try(action) => trial::run(action, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,
     }
 }

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use shoal_boards::{AcceleratorKind, Thresholds};
 use shoal_conductor::{
     document::DocumentError,
     id::WorkerId,
@@ -94,6 +95,10 @@ pub struct Model {
     pub threads: Option<u32>,
     /// Layers on the accelerator.
     pub gpu_layers: Option<u32>,
+    /// Whether the weights are kept from being dropped or swapped.
+    pub lock: bool,
+    /// A folder with plugins for the engine, beside those of the program.
+    pub plugins: Option<PathBuf>,
 }
 
 /// The broker.
@@ -137,6 +142,8 @@ pub struct Limits {
     pub outbox: u32,
     /// Bytes of the store beyond which the oldest finished tasks go.
     pub store_bytes: u64,
+    /// When memory is short.
+    pub memory: Thresholds,
 }
 
 /// A worker behind an OpenAI-compatible API.
@@ -152,6 +159,8 @@ pub struct WorkerEntry {
     pub key: KeySource,
     /// Whether what it reads leaves the board.
     pub place: Place,
+    /// The NPU that it drives, if it does.
+    pub npu: Option<AcceleratorKind>,
     /// A certificate to trust beside the system's, PEM.
     pub ca_file: Option<PathBuf>,
     /// Whether plain HTTP to another machine is allowed.

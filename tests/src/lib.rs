@@ -6,6 +6,8 @@
 
 pub mod appliance;
 pub mod broker;
+pub mod namespace;
+pub mod npu;
 pub mod place;
 pub mod provider;
 pub mod recorder;
