@@ -1,5 +1,5 @@
-//! What this process may use of the machine: its control groups (version 2)
-//! and the cores that it may be scheduled on.
+//! What this process may use of the machine: its control groups (version 2, and
+//! of version 1 the memory) and the cores that it may be scheduled on.
 
 use std::thread;
 
@@ -14,7 +14,7 @@ pub struct Limits {
     /// The tightest `memory.max` from the process's group upwards.
     pub memory: Option<Bytes>,
     /// What the group under that bound may still allocate, counting the page
-    /// cache that the kernel can drop as free.
+    /// cache as free, since the kernel drops it before it kills anyone.
     pub memory_left: Option<Bytes>,
     /// Whole cores' worth of time that `cpu.max` grants, at least 1.
     pub cpus: Option<u16>,
@@ -23,6 +23,9 @@ pub struct Limits {
 }
 
 const MOUNT: &str = "sys/fs/cgroup";
+const MOUNT_V1: &str = "sys/fs/cgroup/memory";
+/// Version 1 writes the largest multiple of a page where there is no bound.
+const UNBOUNDED: u64 = 1 << 62;
 /// Deeper than any tree that systemd or a container runtime makes.
 const MAX_DEPTH: usize = 64;
 
@@ -35,7 +38,12 @@ impl Limits {
             ..Self::default()
         };
         for group in groups(roots) {
-            limits.tighten(roots, &group);
+            limits.cpus = least(limits.cpus, quota(roots, &group));
+            limits.tighten(roots, &group, &V2);
+        }
+        let memory = |line: &str| Some(line.split_once(":memory:/")?.1.to_owned());
+        for group in groups_of(roots, MOUNT_V1, memory) {
+            limits.tighten(roots, &group, &V1);
         }
         if roots.is_this_machine() {
             let granted = thread::available_parallelism().ok();
@@ -45,19 +53,37 @@ impl Limits {
         limits
     }
 
-    fn tighten(&mut self, roots: &Roots, group: &str) {
-        if let Some(max) = roots.read_number(format!("{group}/memory.max")) {
-            self.memory = least(self.memory, Some(Bytes::new(max)));
-            let used = roots
-                .read_number(format!("{group}/memory.current"))
-                .unwrap_or(0);
-            let busy = used.saturating_sub(droppable(roots, group));
-            let left = Bytes::new(max.saturating_sub(busy));
-            self.memory_left = least(self.memory_left, Some(left));
-        }
-        self.cpus = least(self.cpus, quota(roots, group));
+    fn tighten(&mut self, roots: &Roots, group: &str, names: &Names) {
+        let read = |name| roots.read_number(format!("{group}/{name}"));
+        let Some(max) = read(names.max).filter(|max| *max < UNBOUNDED) else {
+            return;
+        };
+        let used = read(names.used).unwrap_or(0);
+        let busy = used.saturating_sub(droppable(roots, group, names));
+        let left = Bytes::new(max.saturating_sub(busy));
+        self.memory = least(self.memory, Some(Bytes::new(max)));
+        self.memory_left = least(self.memory_left, Some(left));
     }
 }
+
+/// What a version calls its files, and the page cache in `memory.stat`.
+struct Names {
+    max: &'static str,
+    used: &'static str,
+    cache: [&'static str; 2],
+}
+
+const V2: Names = Names {
+    max: "memory.max",
+    used: "memory.current",
+    cache: ["inactive_file ", "active_file "],
+};
+
+const V1: Names = Names {
+    max: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    cache: ["total_inactive_file ", "total_active_file "],
+};
 
 fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
@@ -69,10 +95,16 @@ fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
 /// The process's group and those around it, the outermost first, as folders
 /// below the root.
 pub(crate) fn groups(roots: &Roots) -> Vec<String> {
+    groups_of(roots, MOUNT, |line| {
+        Some(line.strip_prefix("0::/")?.to_owned())
+    })
+}
+
+fn groups_of(roots: &Roots, mount: &str, path: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let text = roots.read("proc/self/cgroup").unwrap_or_default();
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/"));
-    let mut groups = vec![MOUNT.to_owned()];
-    let mut group = MOUNT.to_owned();
+    let path = text.lines().find_map(path);
+    let mut groups = vec![mount.to_owned()];
+    let mut group = mount.to_owned();
     // A path that climbs belongs to a group outside of this namespace; what is
     // mounted is then all that can be seen.
     for name in path.unwrap_or_default().split('/').take(MAX_DEPTH) {
@@ -88,14 +120,17 @@ pub(crate) fn groups(roots: &Roots) -> Vec<String> {
     groups
 }
 
-fn droppable(roots: &Roots, group: &str) -> u64 {
+/// The page cache. What is mapped of the model's file is in it, too.
+fn droppable(roots: &Roots, group: &str, names: &Names) -> u64 {
     let stat = roots
         .read(format!("{group}/memory.stat"))
         .unwrap_or_default();
-    stat.lines()
-        .find_map(|line| line.strip_prefix("inactive_file "))
-        .and_then(|n| n.trim().parse().ok())
-        .unwrap_or(0)
+    let of = |line: &str| {
+        let mut kinds = names.cache.iter();
+        let number = kinds.find_map(|kind| line.strip_prefix(kind))?;
+        number.trim().parse::<u64>().ok()
+    };
+    stat.lines().filter_map(of).sum()
 }
 
 /// `cpu.max` is "quota period" in microseconds, or "max period".
@@ -155,7 +190,7 @@ mod tests {
             ("sys/fs/cgroup/a/memory.current", "600\n"),
             (
                 "sys/fs/cgroup/a/memory.stat",
-                "anon 500\ninactive_file 100\n",
+                "anon 500\ninactive_file 60\nactive_file 40\n",
             ),
             ("sys/fs/cgroup/a/b/memory.max", "max\n"),
             ("sys/fs/cgroup/a/b/cpu.max", "250000 100000\n"),
@@ -166,6 +201,26 @@ mod tests {
         assert_eq!(limits.memory_left, Some(Bytes::new(500)));
         assert_eq!(limits.cpus, Some(2));
         assert_eq!(limits.affinity, None);
+    }
+
+    #[test]
+    fn the_memory_of_version_1_counts_as_well() {
+        let (_dir, roots) = tree(&[
+            ("proc/self/cgroup", "4:memory:/a\n1:cpu:/b\n0::/\n"),
+            (
+                "sys/fs/cgroup/memory/memory.limit_in_bytes",
+                "9223372036854771712\n",
+            ),
+            ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "1000\n"),
+            ("sys/fs/cgroup/memory/a/memory.usage_in_bytes", "900\n"),
+            (
+                "sys/fs/cgroup/memory/a/memory.stat",
+                "inactive_file 7\ntotal_inactive_file 200\ntotal_active_file 100\n",
+            ),
+        ]);
+        let limits = Limits::read(&roots);
+        assert_eq!(limits.memory, Some(Bytes::new(1000)));
+        assert_eq!(limits.memory_left, Some(Bytes::new(400)));
     }
 
     #[test]

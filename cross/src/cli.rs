@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Set up, run, test and measure the appliance on this machine.
 #[derive(Parser)]
@@ -24,6 +24,11 @@ pub enum Command {
     /// Measure, side by side with others in one run.
     #[command(subcommand)]
     Bench(Bench),
+    /// Build an accelerator's plugin for the engine, into target/plugins.
+    Plugin {
+        /// Which.
+        accelerator: Accelerator,
+    },
 }
 
 #[derive(Subcommand)]
@@ -55,6 +60,13 @@ pub struct EngineArgs {
     pub json: bool,
 }
 
+/// The accelerators whose plugins can be built here.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Accelerator {
+    /// Any GPU with a Vulkan driver.
+    Vulkan,
+}
+
 #[derive(Args)]
 pub struct RunArgs {
     /// The folder for all that the appliance keeps [default: data, beside
@@ -68,6 +80,10 @@ pub struct RunArgs {
 
 #[derive(Args)]
 pub struct TestArgs {
+    /// Build the Vulkan plugin too, and test the engine with it on a GPU that
+    /// is software.
+    #[arg(long)]
+    pub accelerator: bool,
     /// What follows `--` goes to `cargo test`, as in `-- -p shoal-boards`.
     #[arg(last = true, value_name = "ARGS")]
     pub cargo: Vec<String>,
@@ -84,7 +100,7 @@ mod tests {
         cli.clone().debug_assert();
         cli.build();
         insta::assert_snapshot!("help", cli.render_long_help());
-        for name in ["run", "test"] {
+        for name in ["run", "test", "plugin"] {
             let command = cli.find_subcommand_mut(name).unwrap();
             insta::assert_snapshot!(format!("help_{name}"), command.render_long_help());
         }

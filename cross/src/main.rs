@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup`, `run`, `test` and `bench`.
+//! The project's own commands: `cargo xtask setup`, `run`, `test`, `bench` and `plugin`.
 //!
 //! They take a bare Debian or Ubuntu with Rust on it to a running appliance:
 //! system packages, the default model, the build, a broker. Each step looks
@@ -15,6 +15,7 @@ mod machine;
 mod model;
 mod need;
 mod place;
+mod plugin;
 mod say;
 mod setup;
 mod suite;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Run(args) => appliance::command(&place, &args),
         Command::Test(args) => suite::command(&place, &args),
         Command::Bench(Bench::Engine(args)) => bench::engine(&place, &args),
+        Command::Plugin { accelerator } => plugin::command(&place, accelerator),
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

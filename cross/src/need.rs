@@ -9,6 +9,8 @@ pub struct Work {
     pub fetch: bool,
     /// The tests' Python is to be made.
     pub venv: bool,
+    /// The Vulkan plugin is to be built and used.
+    pub vulkan: bool,
 }
 
 /// A package of Debian and Ubuntu.
@@ -24,7 +26,7 @@ pub struct Need {
 
 const ALWAYS: fn(Work) -> bool = |_| true;
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 13] = [
     Need {
         package: "ca-certificates",
         why: "to know the servers that it talks to",
@@ -44,16 +46,34 @@ const NEEDS: [Need; 9] = [
         applies: ALWAYS,
     },
     Need {
+        package: "glslc",
+        why: "to compile what a GPU runs",
+        is_there: |m| m.has_any(&["glslc"]),
+        applies: |work| work.vulkan,
+    },
+    Need {
         package: "libclang-dev",
         why: "to read llama.cpp's headers for its Rust bindings",
         is_there: Machine::has_libclang,
         applies: ALWAYS,
     },
     Need {
+        package: "libvulkan-dev",
+        why: "to compile the Vulkan plugin",
+        is_there: |m| m.has_file("usr/include/vulkan/vulkan.hpp"),
+        applies: |work| work.vulkan,
+    },
+    Need {
         package: "make",
         why: "to run the build of llama.cpp",
         is_there: |m| m.has_any(&["make", "gmake"]),
         applies: ALWAYS,
+    },
+    Need {
+        package: "mesa-vulkan-drivers",
+        why: "the drivers of GPUs, and one that is software",
+        is_there: has_drivers,
+        applies: |work| work.vulkan,
     },
     Need {
         package: "mosquitto",
@@ -79,7 +99,24 @@ const NEEDS: [Need; 9] = [
         is_there: |m| m.has_modules(&["venv", "ensurepip"]),
         applies: |work| work.venv,
     },
+    Need {
+        package: "spirv-headers",
+        why: "to compile the Vulkan plugin",
+        is_there: |m| m.has_file("usr/include/spirv/unified1/spirv.hpp"),
+        applies: |work| work.vulkan,
+    },
 ];
+
+/// Mesa named its files by the architecture, and no longer does.
+fn has_drivers(machine: &Machine) -> bool {
+    [
+        "lvp_icd.json",
+        "lvp_icd.x86_64.json",
+        "lvp_icd.aarch64.json",
+    ]
+    .iter()
+    .any(|name| machine.has_file(&format!("usr/share/vulkan/icd.d/{name}")))
+}
 
 /// What the work needs and the machine lacks.
 pub fn missing(machine: &Machine, work: Work) -> Vec<Need> {
@@ -114,8 +151,14 @@ mod tests {
         let all = Work {
             fetch: true,
             venv: true,
+            ..Work::default()
         };
         insta::assert_snapshot!(lacks(all), @"ca-certificates cmake g++ libclang-dev make mosquitto mosquitto-clients python3-pip python3-venv");
+        let vulkan = Work {
+            vulkan: true,
+            ..Work::default()
+        };
+        insta::assert_snapshot!(lacks(vulkan), @"ca-certificates cmake g++ glslc libclang-dev libvulkan-dev make mesa-vulkan-drivers mosquitto mosquitto-clients spirv-headers");
         insta::assert_snapshot!(lacks(Work::default()), @"ca-certificates cmake g++ libclang-dev make mosquitto mosquitto-clients");
     }
 

@@ -34,6 +34,11 @@ impl Place {
         self.target.join("models")
     }
 
+    /// The folder of accelerators' plugins.
+    pub fn plugins(&self) -> PathBuf {
+        self.target.join("plugins")
+    }
+
     /// The Python that the tests drive their clients with.
     pub fn venv(&self) -> PathBuf {
         self.target.join("venv")

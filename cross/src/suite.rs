@@ -8,6 +8,7 @@ use crate::build;
 use crate::cli::TestArgs;
 use crate::machine::Machine;
 use crate::place::Place;
+use crate::plugin;
 use crate::say;
 use crate::setup::{self, Purpose};
 use crate::venv;
@@ -22,13 +23,19 @@ pub fn command(place: &Place, args: &TestArgs) -> Result<ExitCode> {
     } else {
         build::everything(place)?;
     }
-    let words = words(&args.cargo);
+    let mut words = words(&args.cargo);
+    if args.accelerator {
+        plugin::vulkan(&machine, place)?;
+        // Cargo's own arguments come before those of the tests.
+        words.splice(2..2, ["--features", "shoal-tests/accelerator"]);
+    }
     say::step("test", &format!("cargo {}", words.join(" ")));
     let status = build::cargo(place)
         .args(words)
         .env("SHOAL_MODEL", model)
         .env("SHOAL_PYTHON", python)
         .env("SHOAL_BIN", place.shoal())
+        .env("SHOAL_PLUGINS", place.plugins())
         .status()
         .context("start cargo")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());

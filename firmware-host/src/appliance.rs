@@ -11,12 +11,13 @@ mod slots;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use shoal_boards::Shortage;
 use shoal_conductor::{
     conductor::Conductor,
     id::TaskId,
@@ -57,6 +58,7 @@ struct Inner {
     starting: RwLock<()>,
     open: Mutex<HashMap<TaskId, Open>>,
     open_count: watch::Sender<usize>,
+    memory: OnceLock<watch::Receiver<Shortage>>,
     draining: AtomicBool,
     /// Ends what waits for a place.
     no_more: CancellationToken,
@@ -104,6 +106,9 @@ pub enum AcceptError {
         "the outbox is full of reports that the MQTT broker has not taken; try again when it is connected"
     )]
     Backlog,
+    /// Memory is critically short.
+    #[error("there is too little memory for another task; try again soon")]
+    Memory,
     /// The program is stopping.
     #[error("the appliance is stopping; try again soon")]
     Draining,
@@ -143,12 +148,25 @@ impl Appliance {
                 starting: RwLock::new(()),
                 open: Mutex::new(HashMap::new()),
                 open_count: watch::Sender::new(0),
+                memory: OnceLock::new(),
                 draining: AtomicBool::new(false),
                 no_more: CancellationToken::new(),
                 stop: CancellationToken::new(),
                 last_finished: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// Accepts no task from now on while memory is critically short. The first watch given counts.
+    pub fn heed(&self, memory: watch::Receiver<Shortage>) {
+        self.inner.memory.get_or_init(|| memory);
+    }
+
+    /// How short memory is; none if nobody watches it.
+    #[must_use]
+    pub fn shortage(&self) -> Shortage {
+        let memory = self.inner.memory.get();
+        memory.map_or(Shortage::None, |memory| *memory.borrow())
     }
 
     /// Takes up every unfinished task with its trace so far; how many there were.
@@ -198,6 +216,9 @@ impl Appliance {
     ) -> Result<(TaskId, bool), AcceptError> {
         if self.inner.draining.load(Ordering::Acquire) {
             return Err(AcceptError::Draining);
+        }
+        if self.shortage() == Shortage::Critical {
+            return Err(AcceptError::Memory);
         }
         // The acceptance and the start belong together even if the caller goes away between them.
         let this = self.clone();

@@ -12,6 +12,7 @@ mod policy;
 mod serve;
 mod text;
 mod trace;
+mod trial;
 mod welcome;
 
 use std::{
@@ -80,6 +81,9 @@ enum Command {
     /// Measure how fast this machine does it
     #[command(subcommand)]
     Bench(bench::Action),
+    /// Do what may crash, for another process of this program
+    #[command(subcommand, hide = true)]
+    Try(trial::Action),
 }
 
 impl Cli {
@@ -124,7 +128,8 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Policy(action) => policy::run(&places, action, out),
         Command::Keys(action) => keys::run(&places, action, out).await,
         Command::Models(action) => models::run(&places, action, out),
-        Command::Board(options) => board::run(options, out),
+        Command::Board(options) => board::run(&places, options, out),
+        Command::Try(action) => trial::run(action, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,
         Command::Bench(action) => bench::run(&places, action, out).await,
     }

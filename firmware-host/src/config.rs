@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use shoal_boards::{AcceleratorKind, Thresholds};
 use shoal_conductor::{
     document::DocumentError,
     id::WorkerId,
@@ -96,6 +97,10 @@ pub struct Model {
     pub threads: Option<u32>,
     /// Layers on the accelerator.
     pub gpu_layers: Option<u32>,
+    /// Whether the weights are kept from being dropped or swapped.
+    pub lock: bool,
+    /// A folder with plugins for the engine, beside those of the program.
+    pub plugins: Option<PathBuf>,
 }
 
 /// The broker.
@@ -141,6 +146,8 @@ pub struct Limits {
     pub store_bytes: u64,
     /// Bytes that the further models may take together; without it, what the board and the backbone leave.
     pub models_bytes: Option<u64>,
+    /// When memory is short.
+    pub memory: Thresholds,
 }
 
 /// A further model on this board.
@@ -169,6 +176,8 @@ pub struct WorkerEntry {
     pub key: KeySource,
     /// Whether what it reads leaves the board.
     pub place: Place,
+    /// The NPU that it drives, if it does.
+    pub npu: Option<AcceleratorKind>,
     /// A certificate to trust beside the system's, PEM.
     pub ca_file: Option<PathBuf>,
     /// Whether plain HTTP to another machine is allowed.

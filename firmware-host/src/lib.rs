@@ -4,6 +4,7 @@
 //! the workers of [`pool`], and its answer and trace are kept. How to plan and what may leave is the conductor's
 //! business; how a model runs is that of `shoal-models`.
 
+pub mod accelerate;
 pub mod api;
 pub mod appliance;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod client;
 pub mod config;
 pub mod exit;
 pub mod link;
+pub mod memory;
 pub mod nowhere;
 pub mod outbox;
 pub mod pool;

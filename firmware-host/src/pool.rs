@@ -13,9 +13,10 @@ use shoal_conductor::{
 use shoal_models::{
     catalogue::{self, Expected, VerifyError},
     egress::{Egress, EgressOptions},
-    engine::{Engine, EngineOptions, Info, LoadError},
+    engine::{self, Engine, EngineOptions, Info, LoadError},
     local::LocalWorker,
     openai::{OpenAiOptions, OpenAiWorker},
+    plugin::{self, Search},
     residence::Residence,
     secret::Secret,
 };
@@ -23,9 +24,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accelerate::{self, Measure},
     appliance::Progress,
     config::{Config, KeySource, LOCAL, Model, WorkerEntry},
     exit::{Exit, Fault},
+    memory::Relief,
     residents,
 };
 
@@ -50,15 +53,26 @@ pub struct Pool {
 
 impl Pool {
     /// Loads the model and makes the workers. A model that does not load is an error only where nobody else is there.
-    pub async fn build(config: &Config, board: &Report) -> Result<Self, Fault> {
+    pub async fn build(config: &Config, board: &Report, measure: Measure) -> Result<Self, Fault> {
         let mut degraded = Vec::new();
         let others = others(config, &mut degraded)?;
         let mut options = engine_options(&config.model, board)?;
         options.keep = Some(config.data.join("states"));
-        let model = config.model.clone();
-        let loaded = tokio::task::spawn_blocking(move || load(&model, options))
-            .await
-            .map_err(Fault::internal)?;
+        let (all, here) = (config.clone(), board.clone());
+        let (choice, loaded) = tokio::task::spawn_blocking(move || {
+            let choice = accelerate::choose(&all, &here, measure);
+            options.gpu_layers = choice.gpu_layers;
+            let loaded = load(&all.model, options, &accelerate::search(&all));
+            (choice, loaded)
+        })
+        .await
+        .map_err(Fault::internal)?;
+        if choice.refused {
+            tracing::warn!(reason = %choice.reason, "the accelerator is not used");
+            degraded.push("the accelerator that the config asks for is not used".to_owned());
+        } else {
+            tracing::info!(layers = choice.gpu_layers, reason = %choice.reason, "where the model's layers go");
+        }
         match loaded {
             Ok(engine) => {
                 Ok(Self::with_engine(engine, others, degraded).with_residents(config, board))
@@ -120,6 +134,19 @@ impl Pool {
         })
     }
 
+    /// What gives the engine's memory back, as long as the process lives.
+    pub fn relief(&self) -> Relief {
+        let (engine, residence) = (self.engine.clone(), self.residence.clone());
+        Arc::new(move |_| {
+            if let Some(engine) = &engine {
+                engine.relieve(engine::Relief::Caches);
+            }
+            if let Some(residence) = &residence {
+                residence.relieve(engine::Relief::Caches);
+            }
+        })
+    }
+
     /// Names and places of the workers that `config` gives, as workers that do nothing: enough to judge a text.
     pub fn named(config: &Config) -> Vec<Arc<dyn Worker>> {
         let local = WorkerId::try_new(LOCAL).ok().map(|id| (id, Place::Board));
@@ -144,15 +171,20 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
     let mut options = EngineOptions::new(id, &model.path);
     options.threads = model.threads.unwrap_or(board.decision.threads.into());
     options.gpu_layers = model.gpu_layers.unwrap_or(board.decision.gpu_layers);
+    options.lock = model.lock;
     options.context = model.context.unwrap_or(board.decision.context);
     // For those that run at once.
     options.kv_tokens = options.context.saturating_mul(2);
     Ok(options)
 }
 
-/// Checks and loads the model. Blocks.
-pub fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
+/// Checks and loads the model, and the plugins that it needs. Blocks.
+pub fn load(model: &Model, options: EngineOptions, search: &Search) -> Result<Engine, Fault> {
     check(model)?;
+    plugin::load_cpu(search).map_err(|error| Fault::new(Exit::Unavailable, error))?;
+    if options.gpu_layers > 0 {
+        plugin::load_accelerators(search);
+    }
     Engine::load(options).map_err(|error| {
         let exit = match &error {
             LoadError::Missing(_) => Exit::NoModel,
@@ -228,6 +260,7 @@ fn remote(entry: &WorkerEntry, key: Option<Secret>) -> Result<Arc<dyn Worker>, F
     let mut options = OpenAiOptions::new(entry.id.clone(), &entry.base_url, &entry.model);
     options.key = key;
     options.place = entry.place;
+    options.unsaid_end = entry.npu.is_some();
     let worker = OpenAiWorker::try_new(options, egress).map_err(Fault::usage)?;
     Ok(match entry.max_concurrent {
         Some(calls) => Arc::new(Limited {

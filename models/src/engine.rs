@@ -19,7 +19,7 @@ mod grammar;
 mod job;
 mod keep;
 mod load;
-mod log;
+pub(crate) mod log;
 mod marks;
 mod owner;
 mod pace;
@@ -79,6 +79,8 @@ pub struct EngineOptions {
     pub threads: u32,
     /// Layers that an accelerator computes; 0 is none.
     pub gpu_layers: u32,
+    /// Whether the weights are kept from being dropped or swapped.
+    pub lock: bool,
     /// Tokens that prompt and answer may have together; at most what the model was trained on.
     pub context: u32,
     /// Tokens that a text may have whose hidden state is asked for; 0 is no hidden states.
@@ -112,6 +114,7 @@ impl EngineOptions {
             path: path.into(),
             threads: u32::try_from(cores).unwrap_or(1),
             gpu_layers: 0,
+            lock: false,
             context: 4096,
             hidden_context: 1024,
             kv_tokens: 8192,

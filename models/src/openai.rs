@@ -39,6 +39,8 @@ pub struct OpenAiOptions {
     pub place: Place,
     /// What the server calls the most tokens to write.
     pub limit: LimitField,
+    /// Whether an answer may end without a reason for its end, as those of servers for NPUs do.
+    pub unsaid_end: bool,
 }
 
 impl OpenAiOptions {
@@ -51,6 +53,7 @@ impl OpenAiOptions {
             key: None,
             place: Place::Remote,
             limit: LimitField::default(),
+            unsaid_end: false,
         }
     }
 }
@@ -125,7 +128,9 @@ impl OpenAiWorker {
 
     async fn ask(&self, prompt: Cleared<Prompt>, call: &Call) -> Result<Reply, WorkerError> {
         let (answer, prompt) = self.egress.send(self, prompt).await?;
-        reply::read(self, answer, &prompt, call.stream.as_ref()).await
+        let mut reading = reply::Reading::new(self, &prompt, call.stream.as_ref());
+        reading.unsaid_end = self.options.unsaid_end;
+        reading.read(answer).await
     }
 }
 

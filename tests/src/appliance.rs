@@ -31,6 +31,9 @@ pub struct Setup {
     threads: u32,
     context: u32,
     ultra_min_parameters: u64,
+    environment: Vec<(String, String)>,
+    engine: String,
+    within: Option<Vec<String>>,
 }
 
 impl Setup {
@@ -47,6 +50,9 @@ impl Setup {
             threads: 1,
             context: 2048,
             ultra_min_parameters: 1_000_000_000,
+            environment: Vec::new(),
+            engine: String::new(),
+            within: None,
         })
     }
 
@@ -116,6 +122,27 @@ impl Setup {
         self
     }
 
+    /// Lines for `[model]` in `shoal.toml`.
+    #[must_use]
+    pub fn engine(mut self, text: &str) -> Self {
+        self.engine.push_str(text);
+        self
+    }
+
+    /// A command that starts the program, which follows as its last arguments.
+    #[must_use]
+    pub fn within(mut self, wrapper: Vec<String>) -> Self {
+        self.within = Some(wrapper);
+        self
+    }
+
+    /// A variable in the environment of the program.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -134,12 +161,13 @@ impl Setup {
         };
         let config = format!(
             "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
-             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = {}\nthreads = {}\n[conductor]\n\
+             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = {}\nthreads = {}\n{}[conductor]\n\
              ultra_min_parameters = {}\n{}",
             self.port,
             self.model.display(),
             self.context,
             self.threads,
+            self.engine,
             self.ultra_min_parameters,
             self.config
         );
@@ -151,7 +179,7 @@ impl Setup {
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Result<Appliance> {
         self.write()?;
-        let process = serve(self.data())?;
+        let process = serve(&self)?;
         let mut appliance = Appliance {
             setup: self,
             process,
@@ -161,9 +189,19 @@ impl Setup {
         Ok(appliance)
     }
 
+    /// The program on this data folder, with the environment that was set.
+    fn command(&self) -> Result<Command> {
+        let mut command = match &self.within {
+            Some(wrapper) => wrapped(self.data(), wrapper)?,
+            None => command(self.data())?,
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
     /// Runs a command of the program on this data folder.
     pub async fn run(&self, arguments: &[&str]) -> Result<Output> {
-        Ok(command(self.data())?.args(arguments).output().await?)
+        Ok(self.command()?.args(arguments).output().await?)
     }
 }
 
@@ -177,24 +215,35 @@ pub fn client() -> Client {
 
 /// The program on a data folder.
 pub fn command(data: &Path) -> Result<Command> {
-    let mut command = Command::new(binary()?);
+    Ok(prepared(Command::new(binary()?), data))
+}
+
+fn wrapped(data: &Path, wrapper: &[String]) -> Result<Command> {
+    let (first, rest) = wrapper.split_first().context("an empty wrapper")?;
+    let mut command = Command::new(first);
+    command.args(rest).arg(binary()?);
+    Ok(prepared(command, data))
+}
+
+fn prepared(mut command: Command, data: &Path) -> Command {
     command
         .env("SHOAL_DATA", data)
         .env_remove("RUST_LOG")
         .env_remove("SHOAL_MODEL")
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    Ok(command)
+    command
 }
 
-fn serve(data: &Path) -> Result<Child> {
+fn serve(setup: &Setup) -> Result<Child> {
+    let data = setup.data();
     let log = |name: &str| {
         std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(data.join(name))
     };
-    let mut command = command(data)?;
+    let mut command = setup.command()?;
     command
         .arg("serve")
         .stdout(log("out.log")?)
@@ -273,7 +322,7 @@ impl Appliance {
 
     /// Starts it again on the same folder and waits until it is ready.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = serve(self.setup.data())?;
+        self.process = serve(&self.setup)?;
         self.ready().await
     }
 

@@ -7,6 +7,8 @@
 pub mod appliance;
 pub mod bench;
 pub mod broker;
+pub mod namespace;
+pub mod npu;
 pub mod place;
 pub mod provider;
 pub mod recorder;

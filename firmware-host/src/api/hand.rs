@@ -131,8 +131,9 @@ pub fn refused(error: &AcceptError) -> ApiError {
     match error {
         AcceptError::Conflict { .. } => ApiError::conflict("id_conflict", error.to_string()),
         AcceptError::Full { .. } => ApiError::too_many(error.to_string(), Duration::from_secs(5)),
-        AcceptError::Backlog => ApiError::unavailable(error.to_string(), Duration::from_secs(10)),
-        AcceptError::Draining => ApiError::unavailable(error.to_string(), Duration::from_secs(10)),
+        AcceptError::Backlog | AcceptError::Memory | AcceptError::Draining => {
+            ApiError::unavailable(error.to_string(), Duration::from_secs(10))
+        }
         AcceptError::Store(error) => of_store(error),
     }
 }

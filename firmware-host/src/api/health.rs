@@ -9,6 +9,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::Api;
+use crate::memory;
 
 /// Where to go from here.
 pub async fn welcome() -> &'static str {
@@ -49,6 +50,7 @@ pub async fn ready(State(api): State<Api>) -> Response {
         reasons.push("it is stopping");
     }
     let mut degraded = parts.degraded.clone();
+    degraded.extend(memory::words(api.appliance().shortage()).map(str::to_owned));
     if broker == "disconnected" {
         degraded.push("the MQTT broker is not connected; reports wait".to_owned());
     }

@@ -5,7 +5,9 @@ use std::{io::Write, net::SocketAddr, os::unix::fs::PermissionsExt as _, time::D
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
+use shoal_boards::{Report, Roots};
 use shoal_conductor::policy::Policy;
+use shoal_models::plugin;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
@@ -13,6 +15,7 @@ use tokio::{
 
 use super::{models, text};
 use crate::{
+    accelerate::{self, Measure},
     client::Client,
     config::{Config, KeySource, Places, WorkerEntry},
     exit::{Exit, Fault},
@@ -119,6 +122,7 @@ async fn checks(places: &Places) -> Vec<Check> {
     }
     checks.push(store(&config).await);
     checks.push(model(&config).await);
+    checks.extend(engine(&config).await);
     checks.push(broker(&config).await);
     checks.extend(ports(&config).await);
     checks.push(certificate(&config));
@@ -182,6 +186,38 @@ async fn model(config: &Config) -> Check {
         Ok(Ok(said)) => ok("model", said),
         Ok(Err(fault)) => fail("model", fault),
         Err(error) => fail("model", error),
+    }
+}
+
+/// The code that the model runs with, and where its layers go.
+async fn engine(config: &Config) -> Vec<Check> {
+    let config = config.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        let search = accelerate::search(&config);
+        let mut checks = vec![match plugin::load_cpu(&search) {
+            Ok(plugin) => ok(
+                "engine",
+                format!(
+                    "code for this CPU ({}): {}",
+                    plugin.level,
+                    plugin.path.display()
+                ),
+            ),
+            Err(error) => fail("engine", error),
+        }];
+        let refused = plugin::find(&search).refused;
+        checks.extend(refused.iter().map(|refused| warn("engine", refused)));
+        let board = Report::of(&Roots::default());
+        let choice = accelerate::choose(&config, &board, Measure::Never);
+        checks.push(match choice.refused {
+            true => warn("accelerator", choice.reason),
+            false => ok("accelerator", choice.reason),
+        });
+        checks
+    });
+    match looked.await {
+        Ok(checks) => checks,
+        Err(error) => vec![fail("engine", error)],
     }
 }
 
@@ -350,6 +386,8 @@ mod tests {
             ("policy", Finding::Fail),
             ("store", Finding::Warn),
             ("model", Finding::Fail),
+            ("engine", Finding::Ok),
+            ("accelerator", Finding::Ok),
             ("broker", Finding::Ok),
             ("ports", Finding::Ok),
             ("TLS", Finding::Ok),

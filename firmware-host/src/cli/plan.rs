@@ -16,6 +16,7 @@ use shoal_conductor::{
 
 use super::{config, input, text};
 use crate::{
+    accelerate::Measure,
     client::Client,
     config::Places,
     exit::{Exit, Fault},
@@ -92,7 +93,7 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
     let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
         .await
         .map_err(Fault::internal)?;
-    let pool = Pool::build(&config, &board).await?;
+    let pool = Pool::build(&config, &board, Measure::Never).await?;
     let label = options.label.join(policy.sources.api);
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),

@@ -21,11 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::welcome::{Welcome, quoted};
 use crate::{
+    accelerate::Measure,
     api::{self, Api, Listening},
     appliance::{Appliance, ApplianceLimits, Slots, WaitingRoom},
     config::{Config, Places, write_defaults},
     exit::{Exit, Fault},
     link::{self, LinkHandle, LinkOptions},
+    memory::{self, Watch},
     pool::Pool,
     running::Running,
     secret::Secret,
@@ -50,7 +52,7 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
     let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
         .await
         .map_err(Fault::internal)?;
-    let pool = Pool::build(&config, &board).await?;
+    let pool = Pool::build(&config, &board, Measure::IfNew).await?;
     let mut welcome = Welcome {
         admin: first_key(&store).await?,
         degraded: pool.degraded.clone(),
@@ -62,10 +64,17 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
         ..greeting(places, &config, &board, addresses)
     };
     let source = policy.sources.api;
+    let relief = pool.relief();
     let appliance = appliance(&config, policy, pool, &store)?;
+    let stopping = CancellationToken::new();
+    let watch = Watch {
+        roots: Roots::default(),
+        every: memory::EVERY,
+        thresholds: config.limits.memory,
+    };
+    appliance.heed(memory::start(watch, relief, stopping.clone()));
     let link = Link::start(&config, &appliance).await?;
     welcome.resumed = appliance.resume().await?;
-    let stopping = CancellationToken::new();
     let api = Api::new(api::Parts {
         appliance: appliance.clone(),
         board,

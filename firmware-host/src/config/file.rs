@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use shoal_boards::Thresholds;
 use shoal_conductor::id::WorkerId;
 
 use self::{
@@ -117,6 +118,8 @@ struct ModelTable {
     context: Option<u32>,
     threads: Option<u32>,
     gpu_layers: Option<u32>,
+    lock: bool,
+    plugins: Option<PathBuf>,
 }
 
 impl Default for ModelTable {
@@ -127,6 +130,8 @@ impl Default for ModelTable {
             context: None,
             threads: None,
             gpu_layers: None,
+            lock: false,
+            plugins: None,
         }
     }
 }
@@ -177,16 +182,23 @@ struct LimitTable {
     max_outbox: u32,
     max_store_mib: u64,
     max_models_mib: Option<u64>,
+    memory_low_percent: u8,
+    memory_critical_percent: u8,
+    memory_stall_percent: u8,
 }
 
 impl Default for LimitTable {
     fn default() -> Self {
+        let memory = Thresholds::default();
         Self {
             max_open_tasks: 1000,
             max_running: 4,
             max_outbox: 10_000,
             max_store_mib: 2048,
             max_models_mib: None,
+            memory_low_percent: memory.low,
+            memory_critical_percent: memory.critical,
+            memory_stall_percent: memory.stall,
         }
     }
 }
@@ -305,6 +317,8 @@ impl ModelTable {
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
+            lock: self.lock,
+            plugins: self.plugins.map(|folder| Config::resolve(data, folder)),
         })
     }
 }
@@ -391,6 +405,24 @@ impl LimitTable {
                 .max_models_mib
                 .map(|mib| within("limits.max_models_mib", mib, 16, 1 << 24).map(|mib| mib << 20))
                 .transpose()?,
+            memory: self.memory()?,
+        })
+    }
+
+    fn memory(&self) -> Result<Thresholds, BadValue> {
+        let low = within("limits.memory_low_percent", self.memory_low_percent, 0, 90)?;
+        let critical = self.memory_critical_percent;
+        if critical > low {
+            return Err(bad(
+                "limits.memory_critical_percent",
+                format!("{critical} is more than memory_low_percent, which is {low}"),
+            ));
+        }
+        let stall = self.memory_stall_percent;
+        Ok(Thresholds {
+            low,
+            critical,
+            stall: within("limits.memory_stall_percent", stall, 0, 100)?,
         })
     }
 }

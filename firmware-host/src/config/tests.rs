@@ -1,3 +1,5 @@
+use shoal_conductor::label::Label;
+
 use super::*;
 
 fn places() -> Places {
@@ -40,6 +42,10 @@ fn each_mistake_in_a_worker_names_it() {
         "id = \"a\"\nkind = \"openai\"\nbase_url = \"http://a/v1\"\nmodel = \"m\"",
         "id = \"a\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"\nplace = \"board\"",
         "id = \"a\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"\nkey_file = \"k\"\nkey_env = \"K\"",
+        "id = \"a\"\nkind = \"npu\"\nbase_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"",
+        "id = \"a\"\nkind = \"npu\"\nruntime = \"rkllm\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"",
+        "id = \"a\"\nkind = \"npu\"\nruntime = \"rkllm\"\nbase_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\nplace = \"remote\"",
+        "id = \"a\"\nkind = \"openai\"\nruntime = \"hailo\"\nbase_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"",
         "id = \"a b\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"",
     ];
     let faults: Vec<String> = workers
@@ -89,4 +95,41 @@ fn a_broker_is_known_by_its_url() {
     assert_eq!(mqtt("mqtt://[::1]:99"), "mqtt://[::1]:99");
     let off = Config::parse("[mqtt]\nenabled = false\n", &places()).unwrap();
     assert_eq!(off.mqtt, None);
+}
+
+#[test]
+fn an_npu_is_on_the_board_with_full_clearance_and_does_one_thing_at_a_time() {
+    let text = "[[workers]]\nid = \"npu\"\nkind = \"npu\"\nruntime = \"rkllm\"\n\
+        base_url = \"http://127.0.0.1:8081/v1\"\nmodel = \"m\"\n";
+    let config = Config::parse(text, &places()).unwrap();
+    let [npu] = &config.workers[..] else {
+        panic!("{:?}", config.workers)
+    };
+    assert_eq!(npu.place, Place::Board);
+    assert_eq!(npu.npu, Some(AcceleratorKind::Rknpu));
+    assert_eq!(npu.max_concurrent, Some(1));
+    let policy = Policy::parse("", Path::new("/")).unwrap();
+    assert!(config.warnings(&policy).is_empty());
+    let unmentioned = policy.workers.get(&npu.id).cloned().unwrap_or_default();
+    assert_eq!(unmentioned.clearance, Label::Restricted);
+}
+
+#[test]
+fn a_server_on_loopback_is_remote_until_the_config_says_that_nothing_leaves() {
+    let worker = |more: &str| {
+        let text = format!(
+            "[[workers]]\nid = \"a\"\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\nmodel = \"m\"\n{more}"
+        );
+        Config::parse(&text, &places()).unwrap().workers[0].place
+    };
+    assert_eq!(worker(""), Place::Remote);
+    assert_eq!(worker("place = \"board\"\n"), Place::Board);
+}
+
+#[test]
+fn memory_is_critical_no_sooner_than_it_is_low() {
+    assert_eq!(
+        fault("[limits]\nmemory_low_percent = 3\n"),
+        "/data/shoal.toml: line 1: limits.memory_critical_percent: 5 is more than memory_low_percent, which is 3"
+    );
 }

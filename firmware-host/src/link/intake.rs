@@ -77,8 +77,10 @@ pub(super) async fn take(
         Err(AcceptError::Draining) => Err(Later::Stopping),
         Err(AcceptError::Store(error)) => Err(error.into()),
         Err(
-            error
-            @ (AcceptError::Conflict { .. } | AcceptError::Full { .. } | AcceptError::Backlog),
+            error @ (AcceptError::Conflict { .. }
+            | AcceptError::Full { .. }
+            | AcceptError::Backlog
+            | AcceptError::Memory),
         ) => {
             let words = error.to_string();
             let kind = words.clone();

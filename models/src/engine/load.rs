@@ -12,7 +12,10 @@ use llama_cpp_2::{
 };
 
 use super::{EngineOptions, log};
-use crate::gguf::{GgufError, Header};
+use crate::{
+    gguf::{GgufError, Header},
+    plugin::{self, Search},
+};
 
 /// Why a model did not load.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +66,7 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
     log::install();
     BACKEND
         .get_or_init(|| {
-            // ggml's code for the CPU is a plugin too.
-            llama_cpp_2::llama_backend::load_backends();
+            plugin::load_cpu(&Search::default()).map_err(|e| e.to_string())?;
             LlamaBackend::init().map_err(|e| e.to_string())
         })
         .as_ref()
@@ -141,12 +143,21 @@ impl EngineOptions {
 
 /// Loads the weights.
 pub(super) fn model(options: &EngineOptions) -> Result<LlamaModel, LoadError> {
-    let params = LlamaModelParams::default().with_n_gpu_layers(options.gpu_layers);
+    // The file is mapped and read in at once; locked pages stay as well.
+    let params = LlamaModelParams::default()
+        .with_n_gpu_layers(options.gpu_layers)
+        .with_use_mlock(options.lock);
     log::take_error();
-    LlamaModel::load_from_file(backend()?, &options.path, &params).map_err(|e| {
+    let model = LlamaModel::load_from_file(backend()?, &options.path, &params).map_err(|e| {
         let reason = log::take_error().unwrap_or_else(|| e.to_string());
         rejected(&options.path, &reason)
-    })
+    })?;
+    if options.lock && options.gpu_layers == 0 && locked_memory() < Some(model.size()) {
+        tracing::warn!(
+            "the weights could not be locked in memory; raise the limit (LimitMEMLOCK=infinity in the service, or ulimit -l)"
+        );
+    }
+    Ok(model)
 }
 
 pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {
@@ -158,8 +169,18 @@ pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {
 
 /// Bytes that Linux says a new program may use.
 fn available_memory() -> Option<u64> {
-    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = table.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    kibibytes("/proc/meminfo", "MemAvailable:")
+}
+
+/// Bytes of this process that stay in memory whatever happens.
+pub(super) fn locked_memory() -> Option<u64> {
+    kibibytes("/proc/self/status", "VmLck:")
+}
+
+/// The bytes of a line such as `VmLck:      96 kB`.
+fn kibibytes(table: &str, name: &str) -> Option<u64> {
+    let table = std::fs::read_to_string(table).ok()?;
+    let line = table.lines().find(|l| l.starts_with(name))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }

@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Sends llama.cpp's log to tracing from now on.
-pub(super) fn install() {
+pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the callback is a plain function with the signature that llama.cpp declares, it lives as long as

@@ -45,10 +45,9 @@ struct Said {
 
 #[derive(Deserialize)]
 struct Counted {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
+    /// Null where a server does not count.
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
     prompt_tokens_details: Option<Details>,
 }
 
@@ -57,38 +56,46 @@ struct Details {
     cached_tokens: Option<u64>,
 }
 
-/// Reads an answer to its end and passes its text on as it comes.
-pub(super) async fn read(
-    dialect: &dyn Dialect,
-    answer: Answer,
-    prompt: &Prompt,
-    stream: Option<&mpsc::Sender<String>>,
-) -> Result<Reply, WorkerError> {
-    let mut reading = Reading {
-        dialect,
-        stream,
-        writing: Writing::new(&prompt.sampling.stop),
-        finish: None,
-        usage: None,
-    };
-    if answer.is_stream() {
-        reading.events(answer.pieces()).await?;
-    } else {
-        let body = answer.whole().await?;
-        reading.event(&String::from_utf8_lossy(&body)).await?;
-    }
-    reading.reply(prompt).await
-}
-
-struct Reading<'a> {
+/// An answer that is being read.
+pub(super) struct Reading<'a> {
     dialect: &'a dyn Dialect,
+    prompt: &'a Prompt,
     stream: Option<&'a mpsc::Sender<String>>,
     writing: Writing,
     finish: Option<Finish>,
     usage: Option<Counted>,
+    /// Whether the answer may end without a reason.
+    pub(super) unsaid_end: bool,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        dialect: &'a dyn Dialect,
+        prompt: &'a Prompt,
+        stream: Option<&'a mpsc::Sender<String>>,
+    ) -> Self {
+        Self {
+            dialect,
+            prompt,
+            stream,
+            writing: Writing::new(&prompt.sampling.stop),
+            finish: None,
+            usage: None,
+            unsaid_end: false,
+        }
+    }
+
+    /// Reads it to its end and passes its text on as it comes.
+    pub(super) async fn read(mut self, answer: Answer) -> Result<Reply, WorkerError> {
+        if answer.is_stream() {
+            self.events(answer.pieces()).await?;
+        } else {
+            let body = answer.whole().await?;
+            self.event(&String::from_utf8_lossy(&body)).await?;
+        }
+        self.reply().await
+    }
+
     async fn events(
         &mut self,
         pieces: impl Stream<Item = Result<Vec<u8>, WorkerError>>,
@@ -155,29 +162,24 @@ impl Reading<'_> {
         }
     }
 
-    async fn reply(mut self, prompt: &Prompt) -> Result<Reply, WorkerError> {
+    async fn reply(mut self) -> Result<Reply, WorkerError> {
         let rest = self.writing.finish();
         self.pass_on(rest).await;
         if self.writing.stopped() {
             self.finish = Some(Finish::Stop);
         }
-        let Some(finish) = self.finish else {
+        let unsaid = self.unsaid_end.then_some(Finish::Stop);
+        let Some(finish) = self.finish.or(unsaid) else {
             return Err(self.broke_off("the answer ended in the middle"));
         };
         let text = self.writing.into_text();
-        let usage = match self.usage {
-            Some(counted) => Usage {
-                input: Tokens(counted.prompt_tokens),
-                cached: Tokens(
-                    counted
-                        .prompt_tokens_details
-                        .and_then(|d| d.cached_tokens)
-                        .unwrap_or(0),
-                ),
-                output: Tokens(counted.completion_tokens),
-            },
-            None => estimate(prompt, &text),
-        };
+        let mut usage = estimate(self.prompt, &text);
+        if let Some(counted) = self.usage {
+            let cached = counted.prompt_tokens_details.and_then(|d| d.cached_tokens);
+            usage.cached = Tokens(cached.unwrap_or(0));
+            usage.input = counted.prompt_tokens.map_or(usage.input, Tokens);
+            usage.output = counted.completion_tokens.map_or(usage.output, Tokens);
+        }
         Ok(Reply {
             text,
             finish,

@@ -395,3 +395,29 @@ fn options_that_make_no_sense_are_told() {
     assert!(matches!(make(nameless), Err(OpenAiError::NoModel { .. })));
     assert!(!format!("{:?}", at("https://api.example.com/v1")).contains(KEY));
 }
+
+#[tokio::test]
+async fn an_end_without_a_reason_is_one_only_of_servers_that_never_give_any() {
+    let event = json!({"choices": [{"delta": {"content": "Hi"}}],
+        "usage": {"prompt_tokens": null, "completion_tokens": null}})
+    .to_string();
+    let events = |end| Script::Events(vec![event.clone()], end);
+    let provider =
+        Provider::start([events(End::Close), events(End::Close), events(End::Break)]).await;
+    let strict = run(&at(&provider.base_url), ask("Hello")).await;
+    assert!(
+        matches!(strict, Err(WorkerError::BrokeOff { .. })),
+        "{strict:?}"
+    );
+    let mut options = options(&provider.base_url);
+    options.unsaid_end = true;
+    let npu = OpenAiWorker::try_new(options, egress(|_| {})).unwrap();
+    let reply = run(&npu, ask("Hello")).await.unwrap();
+    assert_eq!((reply.text.as_str(), reply.finish), ("Hi", Finish::Stop));
+    assert_eq!(reply.usage.output, Tokens(1));
+    let broken = run(&npu, ask("Hello")).await;
+    assert!(
+        matches!(broken, Err(WorkerError::BrokeOff { .. })),
+        "{broken:?}"
+    );
+}

@@ -1,5 +1,8 @@
 use serde_json::json;
 
+use shoal_boards::Shortage;
+use tokio::sync::watch;
+
 use super::*;
 
 #[tokio::test]
@@ -142,4 +145,31 @@ async fn a_key_names_the_models_that_it_may_use() {
         (other.status.as_u16(), other.code().as_str()),
         (404, "model_not_found")
     );
+}
+
+#[tokio::test]
+async fn without_memory_a_task_is_refused_until_there_is_some_and_readyz_says_so() {
+    let bench = Bench::new().await;
+    let key = bench.key("a", &[Scope::Chat]).await;
+    let memory = watch::Sender::new(Shortage::Low);
+    bench.api.appliance().heed(memory.subscribe());
+    let ready = bench.get("", "/readyz").await.json();
+    assert_eq!(
+        ready["degraded"],
+        json!(["one thing", "memory is low, so answers begin later"])
+    );
+    let body = json!({"model": "local", "messages": [{"role": "user", "content": "hi"}]});
+    let ask = async || bench.post(&key, "/v1/chat/completions", &body).await;
+    assert_eq!(ask().await.status, StatusCode::OK);
+    memory.send_replace(Shortage::Critical);
+    let refused = ask().await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers["retry-after"], "10");
+    assert!(
+        refused.text.contains("too little memory"),
+        "{}",
+        refused.text
+    );
+    memory.send_replace(Shortage::None);
+    assert_eq!(ask().await.status, StatusCode::OK);
 }

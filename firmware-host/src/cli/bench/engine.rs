@@ -26,6 +26,7 @@ use self::{
 };
 use super::super::{config, json};
 use crate::{
+    accelerate,
     config::{Model, Places},
     exit::{Exit, Fault},
     pool,
@@ -137,6 +138,7 @@ async fn bench(places: &Places, options: &Options) -> Result<Bench, Fault> {
     let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
         .await
         .map_err(Fault::internal)?;
+    let plugins = accelerate::search(&config);
     let mut model = config.model;
     if let Some(path) = &options.model {
         model = Model {
@@ -147,7 +149,7 @@ async fn bench(places: &Places, options: &Options) -> Result<Bench, Fault> {
     }
     model.threads = options.threads.or(model.threads);
     let engine = pool::engine_options(&model, &board)?;
-    Ok(Bench::new(model, engine, options.rounds))
+    Ok(Bench::new(model, engine, plugins, options.rounds))
 }
 
 async fn measure(
@@ -194,7 +196,8 @@ async fn measure(
 
 async fn engine(bench: &Bench, setting: &Setting) -> Result<Engine, Fault> {
     let (model, options) = (bench.model().clone(), bench.engine(setting));
-    tokio::task::spawn_blocking(move || pool::load(&model, options))
+    let plugins = bench.plugins().clone();
+    tokio::task::spawn_blocking(move || pool::load(&model, options, &plugins))
         .await
         .map_err(Fault::internal)?
 }

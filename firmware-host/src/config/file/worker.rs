@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use shoal_boards::AcceleratorKind;
 use shoal_conductor::{id::WorkerId, worker::Place};
 
 use super::{BadValue, bad, within};
@@ -17,20 +18,16 @@ const MAX_WORKERS: usize = 32;
 pub struct WorkerTable {
     id: WorkerId,
     kind: WorkerKind,
+    runtime: Option<Runtime>,
     base_url: String,
     model: String,
     key_file: Option<PathBuf>,
     key_env: Option<String>,
     ca_file: Option<PathBuf>,
-    #[serde(default = "remote")]
-    place: Place,
+    place: Option<Place>,
     #[serde(default)]
     insecure_http: bool,
     max_concurrent: Option<usize>,
-}
-
-const fn remote() -> Place {
-    Place::Remote
 }
 
 /// The APIs that we speak.
@@ -38,6 +35,25 @@ const fn remote() -> Place {
 #[serde(rename_all = "lowercase")]
 enum WorkerKind {
     Openai,
+    /// A server on this board that runs its own models on the NPU, and speaks OpenAI's API.
+    Npu,
+}
+
+/// What drives an NPU. Each loads models of its own format, so none of them is a plugin of the engine.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Runtime {
+    Rkllm,
+    Hailo,
+}
+
+impl Runtime {
+    const fn device(self) -> AcceleratorKind {
+        match self {
+            Self::Rkllm => AcceleratorKind::Rknpu,
+            Self::Hailo => AcceleratorKind::Hailo,
+        }
+    }
 }
 
 /// Checks every worker; paths are relative to `data`.
@@ -70,7 +86,7 @@ pub fn workers(tables: Vec<WorkerTable>, data: &Path) -> Result<Vec<WorkerEntry>
 
 impl WorkerTable {
     fn resolve(self, key: &dyn Fn(&str) -> String, data: &Path) -> Result<WorkerEntry, BadValue> {
-        let WorkerKind::Openai = self.kind;
+        let npu = self.npu(key)?;
         let url = reqwest::Url::parse(&self.base_url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -80,10 +96,12 @@ impl WorkerTable {
                 format!("\"{}\" is not of the form https://HOST/v1", self.base_url),
             ));
         };
-        if self.place == Place::Board && !is_loopback(&url) {
+        let place = self.place(npu);
+        if place == Place::Board && !is_loopback(&url) {
+            let culprit = if npu.is_some() { "base_url" } else { "place" };
             return Err(bad(
-                key("place"),
-                "a worker on the board listens on loopback: use 127.0.0.1, or place = \"remote\"",
+                key(culprit),
+                "a worker on the board listens on loopback: use 127.0.0.1, or kind = \"openai\" with place = \"remote\"",
             ));
         }
         if url.scheme() == "http" && !is_loopback(&url) && !self.insecure_http {
@@ -114,11 +132,43 @@ impl WorkerTable {
             base_url: self.base_url,
             model: self.model,
             key: source,
-            place: self.place,
+            place,
+            npu,
             ca_file: self.ca_file.map(|file| Config::resolve(data, file)),
             insecure_http: self.insecure_http,
-            max_concurrent: self.max_concurrent,
+            // An NPU does one thing at a time, and its servers refuse a second call or mix the two up.
+            max_concurrent: self.max_concurrent.or(npu.map(|_| 1)),
         })
+    }
+}
+
+impl WorkerTable {
+    /// The device that an NPU's server drives.
+    fn npu(&self, key: &dyn Fn(&str) -> String) -> Result<Option<AcceleratorKind>, BadValue> {
+        match (&self.kind, self.runtime) {
+            (WorkerKind::Openai, None) => Ok(None),
+            (WorkerKind::Openai, Some(_)) => {
+                Err(bad(key("runtime"), "only kind = \"npu\" has a runtime"))
+            }
+            (WorkerKind::Npu, None) => Err(bad(
+                key("runtime"),
+                "it is missing: give runtime = \"rkllm\" or runtime = \"hailo\"",
+            )),
+            (WorkerKind::Npu, Some(_)) if self.place == Some(Place::Remote) => Err(bad(
+                key("place"),
+                "an NPU is on the board: leave place out, or use kind = \"openai\"",
+            )),
+            (WorkerKind::Npu, Some(runtime)) => Ok(Some(runtime.device())),
+        }
+    }
+
+    /// A server on loopback may hand on what it reads, so it counts as on the board only where the config says so.
+    fn place(&self, npu: Option<AcceleratorKind>) -> Place {
+        let unsaid = match npu {
+            Some(_) => Place::Board,
+            None => Place::Remote,
+        };
+        self.place.unwrap_or(unsaid)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use shoal_models::engine::{EngineOptions, Speculation};
+use shoal_models::{
+    engine::{EngineOptions, Speculation},
+    plugin::Search,
+};
 
 use crate::config::Model;
 
@@ -32,15 +35,17 @@ impl Default for Setting {
 pub struct Bench {
     model: Model,
     engine: EngineOptions,
+    plugins: Search,
     rounds: u32,
 }
 
 impl Bench {
     /// Measures `rounds` times with `engine` on `model`.
-    pub fn new(model: Model, engine: EngineOptions, rounds: u32) -> Self {
+    pub fn new(model: Model, engine: EngineOptions, plugins: Search, rounds: u32) -> Self {
         Self {
             model,
             engine,
+            plugins,
             rounds,
         }
     }
@@ -48,6 +53,11 @@ impl Bench {
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Where llama.cpp's plugins are.
+    pub fn plugins(&self) -> &Search {
+        &self.plugins
     }
 
     /// The model's name: that of its file.
