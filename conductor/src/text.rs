@@ -19,14 +19,18 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Looks for what is sensitive in `text`.
+    /// Looks for what is sensitive in `text`. A marking, such as "strictly confidential", raises the floor.
     #[must_use]
     pub fn new(text: impl Into<String>, floor: Label, detectors: &Detectors) -> Self {
         let text = text.into();
+        let findings = detectors.find(&text);
+        let markings = findings.iter().filter(|finding| finding.kind.is_marking());
         Self {
-            findings: detectors.find(&text),
+            floor: markings
+                .map(|marking| marking.label)
+                .fold(floor, Label::join),
+            findings,
             text,
-            floor,
         }
     }
 

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::{Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy};
+use super::{
+    Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy, pattern,
+};
 use crate::{
     detect::Kind,
     id::WorkerId,
@@ -24,6 +26,7 @@ pub struct File {
     sources: SourceTable,
     workers: BTreeMap<String, WorkerTable>,
     dictionaries: Vec<DictionaryTable>,
+    patterns: Vec<pattern::Table>,
     budget: BudgetTable,
     limits: LimitTable,
 }
@@ -115,6 +118,7 @@ impl File {
         let mut types = Kind::defaults();
         types.extend(self.types);
         let dictionaries = dictionaries(self.dictionaries, folder, &types)?;
+        let patterns = pattern::resolve(self.patterns, &types)?;
         let mut workers = BTreeMap::new();
         for (name, table) in self.workers {
             let key = format!("workers.{name}");
@@ -135,6 +139,7 @@ impl File {
                 mqtt: self.sources.mqtt,
             },
             dictionaries,
+            patterns,
             budget: budget(self.budget)?,
             limits: limits(&self.limits)?,
         })
