@@ -20,6 +20,7 @@ mod glyph;
 mod group;
 mod iban;
 mod kind;
+mod lexicon;
 mod marking;
 #[cfg(test)]
 mod measured;
@@ -62,7 +63,7 @@ pub struct Finding {
 /// Why detectors cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
-    /// The site's words are too many or too long for one automaton.
+    /// The site's words are too long together.
     #[error("the dictionaries cannot be used: {0}")]
     Dictionary(String),
     /// A pattern of the site cannot be compiled.
@@ -94,7 +95,10 @@ impl Detectors {
     /// longer; what is left of the other one stays a finding.
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Finding> {
-        let raw = search::Search::of(text, self).found;
+        let mut raw = search::Search::of(text, self).found;
+        // All that one encoded run holds comes from the same place: left as it is, the work would be its square.
+        raw.sort_unstable_by(|a, b| (a.0.start, a.0.end, &a.1).cmp(&(b.0.start, b.0.end, &b.1)));
+        raw.dedup();
         let found = raw.into_iter().map(|(span, kind)| Finding {
             label: self.labels.get(&kind).copied().unwrap_or(Label::Restricted),
             span,

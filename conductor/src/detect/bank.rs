@@ -49,8 +49,8 @@ pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
     };
     let account = (6..=18).contains(&digits.len()) && !form.contains('/');
     // Figures with points are amounts or dates.
-    let plain = !form.contains('.') && !(form == "4-4" && are_years(digits));
-    (bank || (account && plain && cues.before(Topic::Account, &number.span)))
+    let dated = form.contains('.') || (form == "4-4" && are_years(digits));
+    (bank || (account && !dated && cues.before(Topic::Account, &number.span)))
         .then_some(Kind::BANK_ACCOUNT)
 }
 

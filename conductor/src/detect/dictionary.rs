@@ -2,62 +2,77 @@
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{
     Kind,
     glyph::is_invisible,
+    lexicon::{Lexicon, TooLarge},
     pattern::Raw,
     view::{Maker, View},
-    word::{inside_word, joins},
+    word::{inside_word, is_spaceless, joins},
 };
 use crate::policy::Dictionary;
 
-/// The words of all dictionaries as one automaton.
+/// The words of all dictionaries.
 #[derive(Debug)]
 pub(super) struct Words {
-    automaton: AhoCorasick,
+    lexicon: Lexicon,
+    /// The type of each dictionary.
     kinds: Vec<Kind>,
 }
 
 impl Words {
-    pub(super) fn try_new(dictionaries: &[Dictionary]) -> Result<Self, aho_corasick::BuildError> {
-        let mut kinds = Vec::new();
+    pub(super) fn try_new(dictionaries: &[Dictionary]) -> Result<Self, TooLarge> {
+        let mut kinds: Vec<Kind> = Vec::new();
         let mut words = Vec::new();
         for dictionary in dictionaries {
-            for word in &dictionary.words {
-                let folded = fold(word).text.into_owned();
-                if !folded.is_empty() {
-                    words.push(folded);
-                    kinds.push(dictionary.kind.clone());
-                }
+            let known = kinds.iter().position(|kind| *kind == dictionary.kind);
+            let number = known.unwrap_or(kinds.len());
+            if known.is_none() {
+                kinds.push(dictionary.kind.clone());
             }
+            let number = u16::try_from(number).map_err(|_| TooLarge)?;
+            let folded = dictionary
+                .words
+                .iter()
+                .map(|word| fold(word).text.into_owned());
+            words.extend(folded.map(|word| (word, number)));
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&words)?;
-        Ok(Self { automaton, kinds })
+        Ok(Self {
+            lexicon: Lexicon::try_new(words)?,
+            kinds,
+        })
     }
 
     /// Adds every whole word or phrase; of those that overlap, all.
     pub(super) fn find(&self, text: &str, found: &mut Vec<Raw>) {
-        if self.kinds.is_empty() {
+        if self.lexicon.is_empty() {
             return;
         }
         let folded = fold(text);
-        for hit in self.automaton.find_overlapping_iter(folded.text.as_ref()) {
-            let hit_at = hit.start()..hit.end();
-            let span = folded.origin(&hit_at);
-            // One character of Hangul is several here.
-            if !folded.cuts(hit_at.start)
-                && !folded.cuts(hit_at.end)
-                && (!inside_word(&folded.text, &hit_at)
-                    || is_genitive(&folded, &hit_at, &text[span.clone()]))
-            {
-                found.push((span, self.kinds[hit.pattern().as_usize()].clone()));
+        let mut before = None;
+        for (at, c) in folded.text.char_indices() {
+            // Where `inside_word` cannot but say yes, no word begins.
+            let begins =
+                !before.is_some_and(joins) || is_spaceless(before) || is_spaceless(Some(c));
+            before = Some(c);
+            if !begins {
+                continue;
             }
+            self.lexicon
+                .each(&folded.text.as_bytes()[at..], |length, number| {
+                    let hit = at..at + length;
+                    let span = folded.origin(&hit);
+                    // One character of Hangul is several here.
+                    let whole = !folded.cuts(hit.start) && !folded.cuts(hit.end);
+                    if whole
+                        && (!inside_word(&folded.text, &hit)
+                            || is_genitive(&folded, &hit, &text[span.clone()]))
+                    {
+                        found.push((span, self.kinds[usize::from(number)].clone()));
+                    }
+                });
         }
     }
 }

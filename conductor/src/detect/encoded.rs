@@ -84,7 +84,7 @@ fn read(text: &str, run: Range<usize>) -> Vec<(String, Range<usize>)> {
 
 fn hexadecimal(run: &str) -> Option<String> {
     let digits = run.strip_prefix("0x").unwrap_or(run);
-    let digits: String = if digits.bytes().nth(2) == Some(b'-') {
+    let digits: String = if digits.as_bytes().get(2) == Some(&b'-') {
         digits.split('-').filter(|pair| pair.len() == 2).collect()
     } else {
         digits.to_owned()

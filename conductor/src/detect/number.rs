@@ -86,8 +86,12 @@ fn may_begin(digits: &Digits<'_>, at: usize) -> bool {
     let mut back = before.chars().rev();
     let last = back.next();
     let behind_digit = back.next().is_some_and(|c| c.is_ascii_digit());
-    !last.is_some_and(|c| is_letter(c) || matches!(c, '_' | '$' | '€' | '£' | '¥' | '₹' | '+'))
-        && !(behind_digit && last.is_some_and(|c| matches!(c, '-' | '.' | '/' | ':' | ',')))
+    match last {
+        None => true,
+        Some('-' | '.' | '/' | ':' | ',') => !behind_digit,
+        Some('_' | '$' | '€' | '£' | '¥' | '₹' | '+') => false,
+        Some(c) => !is_letter(c),
+    }
 }
 
 /// Whether nothing behind the group goes on with it.
@@ -96,8 +100,12 @@ fn may_end(digits: &Digits<'_>, at: usize) -> bool {
     let mut ahead = rest.chars();
     let first = ahead.next();
     let before_digit = ahead.next().is_some_and(|c| c.is_ascii_digit());
-    !first.is_some_and(|c| is_letter(c) || matches!(c, '_' | '%' | '€' | '°'))
-        && !(before_digit && first.is_some_and(|c| matches!(c, '-' | '.' | '/' | ':' | ',')))
+    match first {
+        None => true,
+        Some('-' | '.' | '/' | ':' | ',') => !before_digit,
+        Some('_' | '%' | '€' | '°') => false,
+        Some(c) => !is_letter(c),
+    }
 }
 
 /// A letter of a script that puts spaces between words.

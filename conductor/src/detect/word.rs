@@ -38,7 +38,7 @@ pub(super) fn joins(c: char) -> bool {
 }
 
 /// Whether it is of a script that puts no space between words, or hangs particles on them as Korean does.
-fn is_spaceless(c: Option<char>) -> bool {
+pub(super) fn is_spaceless(c: Option<char>) -> bool {
     matches!(
         c,
         Some(

@@ -17,6 +17,12 @@ use crate::{
 /// The most words that dictionaries may have together.
 pub const MAX_WORDS: usize = 500_000;
 
+/// The longest word or phrase of a dictionary, in bytes: a text is compared with it from each of its words on.
+pub const MAX_WORD: usize = 256;
+
+/// The largest file of words, in bytes.
+pub const MAX_WORD_FILE: u64 = 64 << 20;
+
 /// `policy.toml` as it is written. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -221,8 +227,11 @@ fn dictionaries(
         let mut words = table.words;
         if let Some(file) = table.file {
             let path = folder.join(file);
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| PolicyError::Read { path, source })?;
+            let read = std::fs::metadata(&path).and_then(|about| match about.len() {
+                0..=MAX_WORD_FILE => std::fs::read_to_string(&path),
+                _ => Err(std::io::ErrorKind::FileTooLarge.into()),
+            });
+            let text = read.map_err(|source| PolicyError::Read { path, source })?;
             words.extend(text.lines().map(str::to_owned));
         }
         let words: Vec<String> = words
@@ -232,6 +241,15 @@ fn dictionaries(
             .map(str::to_owned)
             .collect();
         total += words.len();
+        if let Some(long) = words.iter().find(|word| word.len() > MAX_WORD) {
+            let start: String = long.chars().take(24).collect();
+            return Err(value(
+                &key,
+                format!(
+                    "\"{start}…\" is longer than {MAX_WORD} bytes: put one word or phrase on each line"
+                ),
+            ));
+        }
         if total > MAX_WORDS {
             return Err(value(&key, format!("more than {MAX_WORDS} words")));
         }
