@@ -109,3 +109,35 @@ impl fmt::Debug for Labelled {
         write!(f, "Labelled({}, {} bytes)", self.label(), self.text.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::policy::Policy;
+
+    #[test]
+    fn a_marking_raises_the_floor_of_the_whole_text_and_never_lowers_it() {
+        let marked = "[[dictionaries]]\ntype = \"marked_restricted\"\nwords = [\"Werksgeheimnis\"]";
+        let detectors =
+            Detectors::try_new(&Policy::parse(marked, Path::new(".")).unwrap()).unwrap();
+        let floor = |text: &str, floor| Labelled::new(text, floor, &detectors).floor();
+        assert_eq!(
+            floor("STRICTLY CONFIDENTIAL\nThe pump.", Label::Public),
+            Label::Restricted
+        );
+        assert_eq!(
+            floor("Das Werksgeheimnis von Halle 3", Label::Public),
+            Label::Restricted
+        );
+        assert_eq!(
+            floor("Confidential\nThe pump.", Label::Restricted),
+            Label::Restricted
+        );
+        assert_eq!(
+            floor("write to ana@plant.example", Label::Public),
+            Label::Public
+        );
+    }
+}
