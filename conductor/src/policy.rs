@@ -1,6 +1,7 @@
 //! What may leave the board, who may read it, and what it may cost. The file's form is in [`file`].
 
 pub mod file;
+pub mod pattern;
 
 use std::{
     collections::BTreeMap,
@@ -122,6 +123,8 @@ pub struct Policy {
     pub sources: Sources,
     /// The site's own words.
     pub dictionaries: Vec<Dictionary>,
+    /// The site's own patterns.
+    pub patterns: Vec<pattern::Pattern>,
     /// What remote calls may take.
     pub budget: Budget,
     /// How long things may take.

@@ -19,14 +19,18 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Looks for what is sensitive in `text`.
+    /// Looks for what is sensitive in `text`. A marking, such as "strictly confidential", raises the floor.
     #[must_use]
     pub fn new(text: impl Into<String>, floor: Label, detectors: &Detectors) -> Self {
         let text = text.into();
+        let findings = detectors.find(&text);
+        let markings = findings.iter().filter(|finding| finding.kind.is_marking());
         Self {
-            findings: detectors.find(&text),
+            floor: markings
+                .map(|marking| marking.label)
+                .fold(floor, Label::join),
+            findings,
             text,
-            floor,
         }
     }
 
@@ -103,5 +107,37 @@ impl Labelled {
 impl fmt::Debug for Labelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Labelled({}, {} bytes)", self.label(), self.text.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::policy::Policy;
+
+    #[test]
+    fn a_marking_raises_the_floor_of_the_whole_text_and_never_lowers_it() {
+        let marked = "[[dictionaries]]\ntype = \"marked_restricted\"\nwords = [\"Werksgeheimnis\"]";
+        let detectors =
+            Detectors::try_new(&Policy::parse(marked, Path::new(".")).unwrap()).unwrap();
+        let floor = |text: &str, floor| Labelled::new(text, floor, &detectors).floor();
+        assert_eq!(
+            floor("STRICTLY CONFIDENTIAL\nThe pump.", Label::Public),
+            Label::Restricted
+        );
+        assert_eq!(
+            floor("Das Werksgeheimnis von Halle 3", Label::Public),
+            Label::Restricted
+        );
+        assert_eq!(
+            floor("Confidential\nThe pump.", Label::Restricted),
+            Label::Restricted
+        );
+        assert_eq!(
+            floor("write to ana@plant.example", Label::Public),
+            Label::Public
+        );
     }
 }

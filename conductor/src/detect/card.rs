@@ -1,6 +1,6 @@
 //! Payment card numbers (ISO/IEC 7812): 12 to 19 digits, grouped or not, of an issuer's range, that pass the Luhn check.
 
-use super::{Kind, group::Digits, pattern::Raw, word::inside_word};
+use super::{Kind, check::luhn, group::Digits, pattern::Raw, word::inside_word};
 
 const LONGEST: usize = 19;
 
@@ -75,22 +75,6 @@ fn issued(number: &str) -> bool {
         _ => return false,
     };
     lengths.contains(&number.len())
-}
-
-/// The Luhn sum over digits.
-fn luhn(number: &str) -> bool {
-    let sum: u32 = number
-        .chars()
-        .rev()
-        .filter_map(|c| c.to_digit(10))
-        .enumerate()
-        .map(|(place, digit)| match place % 2 {
-            0 => digit,
-            _ if digit > 4 => digit * 2 - 9,
-            _ => digit * 2,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 /// Whether it is an article number (EAN-13); no card of 13 digits has been issued for long.

@@ -2,91 +2,84 @@
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{
     Kind,
+    glyph::is_invisible,
+    lexicon::{Lexicon, TooLarge},
     pattern::Raw,
-    word::{inside_word, joins},
+    view::{Maker, View},
+    word::{inside_word, is_spaceless, joins},
 };
 use crate::policy::Dictionary;
 
-/// The words of all dictionaries as one automaton.
+/// The words of all dictionaries.
 #[derive(Debug)]
 pub(super) struct Words {
-    automaton: AhoCorasick,
+    lexicon: Lexicon,
+    /// The type of each dictionary.
     kinds: Vec<Kind>,
 }
 
 impl Words {
-    pub(super) fn try_new(dictionaries: &[Dictionary]) -> Result<Self, aho_corasick::BuildError> {
-        let mut kinds = Vec::new();
+    pub(super) fn try_new(dictionaries: &[Dictionary]) -> Result<Self, TooLarge> {
+        let mut kinds: Vec<Kind> = Vec::new();
         let mut words = Vec::new();
         for dictionary in dictionaries {
-            for word in &dictionary.words {
-                let folded = fold(word).text;
-                if !folded.is_empty() {
-                    words.push(folded);
-                    kinds.push(dictionary.kind.clone());
-                }
+            let known = kinds.iter().position(|kind| *kind == dictionary.kind);
+            let number = known.unwrap_or(kinds.len());
+            if known.is_none() {
+                kinds.push(dictionary.kind.clone());
             }
+            let number = u16::try_from(number).map_err(|_| TooLarge)?;
+            let folded = dictionary
+                .words
+                .iter()
+                .map(|word| fold(word).text.into_owned());
+            words.extend(folded.map(|word| (word, number)));
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&words)?;
-        Ok(Self { automaton, kinds })
+        Ok(Self {
+            lexicon: Lexicon::try_new(words)?,
+            kinds,
+        })
     }
 
     /// Adds every whole word or phrase; of those that overlap, all.
     pub(super) fn find(&self, text: &str, found: &mut Vec<Raw>) {
-        if self.kinds.is_empty() {
+        if self.lexicon.is_empty() {
             return;
         }
         let folded = fold(text);
-        for hit in self.automaton.find_overlapping_iter(&folded.text) {
-            let hit_at = hit.start()..hit.end();
-            let span = folded.origin(hit_at.clone());
-            if folded.is_whole(&hit_at)
-                && (!inside_word(&folded.text, &hit_at)
-                    || is_genitive(&folded, &hit_at, &text[span.clone()]))
-            {
-                found.push((span, self.kinds[hit.pattern().as_usize()].clone()));
+        let mut before = None;
+        for (at, c) in folded.text.char_indices() {
+            // Where `inside_word` cannot but say yes, no word begins.
+            let begins =
+                !before.is_some_and(joins) || is_spaceless(before) || is_spaceless(Some(c));
+            before = Some(c);
+            if !begins {
+                continue;
             }
+            self.lexicon
+                .each(&folded.text.as_bytes()[at..], |length, number| {
+                    let hit = at..at + length;
+                    let span = folded.origin(&hit);
+                    // One character of Hangul is several here.
+                    let whole = !folded.cuts(hit.start) && !folded.cuts(hit.end);
+                    if whole
+                        && (!inside_word(&folded.text, &hit)
+                            || is_genitive(&folded, &hit, &text[span.clone()]))
+                    {
+                        found.push((span, self.kinds[usize::from(number)].clone()));
+                    }
+                });
         }
-    }
-}
-
-/// A text without case and accents, its white space made single spaces, and where each byte comes from.
-struct Folded {
-    text: String,
-    /// For each byte of `text`, the character of the original that it comes from.
-    from: Vec<Range<usize>>,
-}
-
-impl Folded {
-    /// The part of the original that a part of the folded text comes from.
-    fn origin(&self, span: Range<usize>) -> Range<usize> {
-        self.from[span.start].start..self.from[span.end - 1].end
-    }
-
-    /// Whether a part begins and ends where characters of the original do: one of Hangul is several here.
-    fn is_whole(&self, span: &Range<usize>) -> bool {
-        let cuts = |at: usize| {
-            at > 0
-                && self
-                    .from
-                    .get(at)
-                    .is_some_and(|from| from.start == self.from[at - 1].start)
-        };
-        !cuts(span.start) && !cuts(span.end)
     }
 }
 
 /// Whether but an `s` follows the word, as in the German "Müllers"; that of a short word needs a capital, or else
 /// "does" would be Doe's.
-fn is_genitive(folded: &Folded, hit: &Range<usize>, original: &str) -> bool {
+fn is_genitive(folded: &View<'_>, hit: &Range<usize>, original: &str) -> bool {
     let rest = &folded.text[hit.end..];
     let length = original.chars().count();
     let named = length >= 5 || (length >= 3 && original.starts_with(char::is_uppercase));
@@ -97,48 +90,54 @@ fn is_genitive(folded: &Folded, hit: &Range<usize>, original: &str) -> bool {
     named && ends && starts
 }
 
-impl Folded {
-    fn push(&mut self, c: char, from: &Range<usize>) {
-        self.text.push(c);
-        self.from
-            .extend(std::iter::repeat_n(from.clone(), c.len_utf8()));
+/// The text without case and accents, its white space made single spaces.
+fn fold(original: &str) -> View<'_> {
+    if original.is_ascii() && !original.bytes().any(is_changed) && !original.contains("  ") {
+        return View::verbatim(original);
     }
-}
-
-fn fold(original: &str) -> Folded {
-    let mut folded = Folded {
-        text: String::with_capacity(original.len()),
-        from: Vec::with_capacity(original.len()),
-    };
+    let mut folded = Maker::new();
     for (at, c) in original.char_indices() {
         let here = at..at + c.len_utf8();
         if is_invisible(c) {
             continue;
         }
         if c.is_whitespace() {
-            if !folded.text.ends_with(' ') {
-                folded.push(' ', &here);
+            if !folded.text().ends_with(' ') {
+                folded.push(' ', here, c == ' ');
             }
             continue;
         }
+        if c.is_ascii() {
+            let lower = one_of_its_kind(c).to_ascii_lowercase();
+            folded.push(lower, here, true);
+            continue;
+        }
+        let mut letters = String::new();
         for part in one_of_its_kind(c).nfkd() {
             if is_combining_mark(part) {
-                // An accent that stands alone belongs to the letter before it.
-                if let Some(last) = folded.from.last_mut() {
-                    last.end = last.end.max(here.end);
-                }
                 continue;
             }
             for lower in part.to_lowercase() {
                 match lower {
-                    'ß' => "ss".chars().for_each(|s| folded.push(s, &here)),
-                    'ς' => folded.push('σ', &here),
-                    _ => folded.push(lower, &here),
+                    'ß' => letters.push_str("ss"),
+                    'ς' => letters.push('σ'),
+                    _ => letters.push(lower),
                 }
             }
         }
+        if letters.is_empty() {
+            // An accent that stands alone belongs to the letter before it.
+            folded.stretch(here.end);
+        } else {
+            folded.put(&letters, here);
+        }
     }
-    folded
+    folded.view()
+}
+
+/// Whether folding changes an ASCII character.
+fn is_changed(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte == b'`' || (byte.is_ascii_whitespace() && byte != b' ')
 }
 
 /// One quote for all that stand for an apostrophe, one dash for all.
@@ -148,20 +147,6 @@ fn one_of_its_kind(c: char) -> char {
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
         _ => c,
     }
-}
-
-/// Soft hyphens, characters without width, marks of direction.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
 }
 
 #[cfg(test)]

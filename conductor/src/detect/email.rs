@@ -6,6 +6,9 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::{Kind, pattern::Raw};
 
+/// As long as a local part may be (RFC 5321, 4.5.3.1.1), quotes and escapes included.
+const LONGEST_QUOTED: usize = 130;
+
 /// What stands behind an `@` in versions and digests.
 const NO_HOSTS: [&str; 11] = [
     "alpha", "beta", "canary", "head", "latest", "main", "master", "next", "rc", "sha256", "stable",
@@ -14,7 +17,8 @@ const NO_HOSTS: [&str; 11] = [
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let mut end = 0;
     for (at, _) in text.match_indices('@') {
-        let local = local_part(text.get(end..at).unwrap_or_default());
+        let before = text.get(end..at).unwrap_or_default();
+        let local = quoted_part(before).unwrap_or_else(|| local_part(before));
         let host = host_part(&text[at + 1..]);
         if is_address(local, host) {
             end = at + 1 + host.len();
@@ -39,6 +43,19 @@ fn local_part(text: &str) -> &str {
     local[..tag].rfind('=').map_or(local, |name| {
         local[name..].trim_start_matches(|c| !is_letter(c))
     })
+}
+
+/// The quoted string at the end of `text`, if there is one: `"ana ruiz"@…`.
+fn quoted_part(text: &str) -> Option<&str> {
+    let inner = text.strip_suffix('"')?;
+    let from = inner.len().saturating_sub(LONGEST_QUOTED);
+    let opening = inner
+        .char_indices()
+        .rev()
+        .take_while(|(at, c)| *at >= from && !matches!(c, '\n' | '<' | '>'))
+        .find(|(_, c)| *c == '"')
+        .map(|(at, _)| at)?;
+    (opening + 1 < inner.len()).then(|| &text[opening..])
 }
 
 /// The start of `text` that may stand behind an `@`.
@@ -135,6 +152,10 @@ mod tests {
                 assert_eq!(emails(&text), [address], "{text}");
             }
         }
+        assert_eq!(
+            emails("to \"ana ruiz\"@x.com, \"b\"@y.org"),
+            ["\"ana ruiz\"@x.com", "\"b\"@y.org"]
+        );
         assert_eq!(emails("ana@x.com@bob@y.org"), ["ana@x.com", "bob@y.org"]);
     }
 

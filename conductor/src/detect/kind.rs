@@ -35,6 +35,38 @@ impl Kind {
     pub const API_KEY: Self = Self(Cow::Borrowed("api_key"));
     /// A private key.
     pub const PRIVATE_KEY: Self = Self(Cow::Borrowed("private_key"));
+    /// The number that a state gives to a person.
+    pub const NATIONAL_ID: Self = Self(Cow::Borrowed("national_id"));
+    /// The number that a state gives to a company.
+    pub const TAX_ID: Self = Self(Cow::Borrowed("tax_id"));
+    /// The number of a patient.
+    pub const HEALTH_ID: Self = Self(Cow::Borrowed("health_id"));
+    /// The number of an identity card, a passport or a driving licence.
+    pub const ID_DOCUMENT: Self = Self(Cow::Borrowed("id_document"));
+    /// A date of birth.
+    pub const BIRTH_DATE: Self = Self(Cow::Borrowed("birth_date"));
+    /// A street address.
+    pub const ADDRESS: Self = Self(Cow::Borrowed("address"));
+    /// A postcode.
+    pub const POSTCODE: Self = Self(Cow::Borrowed("postcode"));
+    /// Coordinates of a place.
+    pub const GPS: Self = Self(Cow::Borrowed("gps"));
+    /// The identification number of a vehicle.
+    pub const VIN: Self = Self(Cow::Borrowed("vin"));
+    /// A licence plate.
+    pub const PLATE: Self = Self(Cow::Borrowed("plate"));
+    /// A bank's or an account's number other than an IBAN.
+    pub const BANK_ACCOUNT: Self = Self(Cow::Borrowed("bank_account"));
+    /// A web address.
+    pub const URL: Self = Self(Cow::Borrowed("url"));
+    /// The name of a machine inside the site.
+    pub const HOST: Self = Self(Cow::Borrowed("host"));
+    /// A marking such as "internal use only".
+    pub const MARKED_INTERNAL: Self = Self(Cow::Borrowed("marked_internal"));
+    /// A marking such as "confidential".
+    pub const MARKED_CONFIDENTIAL: Self = Self(Cow::Borrowed("marked_confidential"));
+    /// A marking such as "secret" or TLP:RED.
+    pub const MARKED_RESTRICTED: Self = Self(Cow::Borrowed("marked_restricted"));
     /// A person's name, from a dictionary.
     pub const PERSON: Self = Self(Cow::Borrowed("person"));
 
@@ -65,7 +97,30 @@ impl Kind {
             (Self::MAC, Label::Internal),
             (Self::API_KEY, Label::Restricted),
             (Self::PRIVATE_KEY, Label::Restricted),
+            (Self::NATIONAL_ID, Label::Restricted),
+            (Self::TAX_ID, Label::Confidential),
+            (Self::HEALTH_ID, Label::Restricted),
+            (Self::ID_DOCUMENT, Label::Restricted),
+            (Self::BIRTH_DATE, Label::Confidential),
+            (Self::ADDRESS, Label::Confidential),
+            (Self::POSTCODE, Label::Confidential),
+            (Self::GPS, Label::Confidential),
+            (Self::VIN, Label::Confidential),
+            (Self::PLATE, Label::Confidential),
+            (Self::BANK_ACCOUNT, Label::Confidential),
+            (Self::URL, Label::Internal),
+            (Self::HOST, Label::Internal),
+            (Self::MARKED_INTERNAL, Label::Internal),
+            (Self::MARKED_CONFIDENTIAL, Label::Confidential),
+            (Self::MARKED_RESTRICTED, Label::Restricted),
         ])
+    }
+
+    /// Whether it says something of the whole text that it stands in, which then has at least its label, whatever is
+    /// redacted.
+    #[must_use]
+    pub fn is_marking(&self) -> bool {
+        self.0.starts_with("marked_")
     }
 
     /// The name.

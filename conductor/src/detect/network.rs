@@ -37,12 +37,20 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let four = whole(&IPV4)
         .into_iter()
         // Four numbers with dots inside a longer run of them are a version or an object identifier.
-        .filter(|span| !dotted_on(text, span.start, span.end));
+        .filter(|span| !dotted_on(text, span.start, span.end) && !is_product(text, span));
     found.extend(four.map(|span| (span, Kind::IP)));
     let six = IPV6
         .find_iter(text)
         .filter_map(|m| trimmed(text, m.range()));
     found.extend(six.map(|span| (span, Kind::IP)));
+}
+
+/// `Chrome/110.0.0.0`, the version of a program.
+fn is_product(text: &str, span: &Range<usize>) -> bool {
+    text[span.clone()].ends_with(".0.0")
+        && text[..span.start]
+            .strip_suffix('/')
+            .is_some_and(|name| name.ends_with(char::is_alphabetic))
 }
 
 /// The IPv6 address in `span`, which may have the colon or the last letters of a word before it, and a colon, a port
@@ -71,9 +79,17 @@ fn is_ipv6(text: &str, span: &Range<usize>) -> bool {
     // Without a digit, two words with colons between them are a path in some language.
     text.get(span.clone()).is_some_and(|address| {
         address.contains(|c: char| c.is_ascii_digit())
+            && !is_slice(text, span)
             && !inside_word(text, span)
             && address.parse::<Ipv6Addr>().is_ok()
     })
+}
+
+/// `list[::2]` of Python.
+fn is_slice(text: &str, span: &Range<usize>) -> bool {
+    text[..span.start]
+        .strip_suffix('[')
+        .is_some_and(|name| name.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ']'))
 }
 
 fn dotted_on(text: &str, start: usize, end: usize) -> bool {
@@ -136,6 +152,8 @@ mod tests {
             "abc::b::c1",
             "12:30:15: stopped",
             "::",
+            "print(b[::2])",
+            "Chrome/110.0.0.0 Safari",
         ] {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }

@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use regex::Regex;
 
-use super::{Kind, card, email, group::Digits, iban, network, phone, secret};
+use super::{
+    Kind, bank, birth, card, cue::Cues, email, group::Digits, iban, marking, national, network,
+    number, phone, position, postcode, secret, spoken, street, vehicle, web,
+};
 
 /// A piece of text and its type, before policy gives it a label.
 pub(super) type Raw = (Range<usize>, Kind);
@@ -26,12 +29,56 @@ pub(super) fn matches(pattern: &Regex, text: &str, kind: &Kind, found: &mut Vec<
 /// Adds all that has a form.
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let digits = Digits::of(text);
+    let cues = Cues::of(text);
     email::find(text, found);
+    spoken::find(text, found);
+    web::find(text, found);
     secret::find(text, found);
+    marking::find(text, found);
     iban::find(text, found);
     card::find(&digits, found);
     network::find(text, found);
     phone::find(&digits, found);
+    number::each(&digits, |number| {
+        let kind = national::of_digits(number, &cues).or_else(|| bank::of_digits(number, &cues));
+        let taken = kind.is_some();
+        found.extend(kind.map(|kind| (number.span.clone(), kind)));
+        taken
+    });
+    national::codes(text, &cues, found);
+    bank::codes(text, &cues, found);
+    vehicle::find(text, &cues, found);
+    birth::find(text, &cues, found);
+    postcode::find(text, &cues, found);
+    street::find(text, &cues, found);
+    position::find(text, &cues, found);
+    without_parts(found);
+}
+
+/// Types that consist of digits.
+const NUMBERS: [Kind; 5] = [
+    Kind::CARD,
+    Kind::PHONE,
+    Kind::BANK_ACCOUNT,
+    Kind::NATIONAL_ID,
+    Kind::TAX_ID,
+];
+
+/// Takes away the numbers that are but a part of an IBAN: a tenth of all digits pass the check of a card.
+fn without_parts(found: &mut Vec<Raw>) {
+    // They are found in order and do not overlap.
+    let whole: Vec<Range<usize>> = found
+        .iter()
+        .filter(|(_, kind)| *kind == Kind::IBAN)
+        .map(|(span, _)| span.clone())
+        .collect();
+    let is_part = |span: &Range<usize>| {
+        let before = whole.partition_point(|account| account.start <= span.start);
+        before
+            .checked_sub(1)
+            .is_some_and(|at| span.end <= whole[at].end)
+    };
+    found.retain(|(span, kind)| !(NUMBERS.contains(kind) && is_part(span)));
 }
 
 /// Whether `text` is one of our placeholders, perhaps with punctuation after it.

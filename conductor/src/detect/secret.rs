@@ -1,5 +1,8 @@
 //! Keys: those whose issuers give them a recognisable form, private keys in PEM, and what a text itself calls a secret.
 
+mod entropy;
+mod flag;
+mod issued;
 mod named;
 
 use std::sync::LazyLock;
@@ -11,23 +14,30 @@ use super::{
     pattern::{Raw, compiled, is_placeholder, matches},
 };
 
-/// Prefixes and lengths from the issuers' own documentation.
-static ISSUED: LazyLock<Regex> = LazyLock::new(|| {
+/// Those with another form than a beginning and what follows it.
+static FORMED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(concat!(
-        r"\b(?:",
-        r"sk-[A-Za-z0-9_-]{16,}", // OpenAI, Anthropic, ours.
-        r"|(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255})", // GitHub.
-        r"|glpat-[A-Za-z0-9_-]{20,64}", // GitLab.
-        r"|(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}", // AWS.
-        r"|AIza[A-Za-z0-9_-]{35}", // Google.
-        r"|hf_[A-Za-z0-9]{30,64}", // Hugging Face.
-        r"|xox[abeoprs]-[A-Za-z0-9-]{10,250}", // Slack.
-        r"|[rs]k_(?:live|test)_[A-Za-z0-9]{16,250}", // Stripe.
-        r"|npm_[A-Za-z0-9]{36}",  // npm.
-        r"|pypi-[A-Za-z0-9_-]{50,250}", // PyPI.
-        r"|eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,2000}", // JSON web token.
-        r")"
+        r"(?-u)\b(?:",
+        r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", // JSON web token.
+        r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", // Encrypted.
+        r"|[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}", // Microsoft Entra.
+        r"|[A-Za-z0-9+/]{76}(?:AzSe|\+ASt|\+ARm|AIoT|ACDb|AzFu|AzCa|ACRI)[A-Za-z0-9+/]{2,8}=*", // Azure's services.
+        r"|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}", // Azure DevOps.
+        r"|[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}", // Discord.
+        r"|[0-9]{8,10}:AA[A-Za-z0-9_-]{33}",   // Telegram.
+        r"|[0-9a-f]{32}-us[0-9]{1,2}",         // Mailchimp.
+        r"|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",  // Airtable.
+        r"|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}", // Terraform Cloud.
+        r"|[a-z0-9-]+\.webhook\.office\.com/webhookb2/[A-Za-z0-9@/-]{60,}",
+        r")",
     ))
+});
+
+/// Hashed passwords: those of crypt(3) and its kin.
+static HASHED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|apr1|argon2(?:id|i|d)|scrypt|pbkdf2-sha(?:256|512))\$[A-Za-z0-9./=,$+-]{20,}",
+    )
 });
 
 /// From the first line of a PEM block to its last, or to the end of the text if that is missing.
@@ -37,22 +47,30 @@ static PEM: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// The private half of a PuTTY key.
+static PUTTY: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"Private-Lines: [0-9]{1,3}\r?\n(?:[A-Za-z0-9+/=]+\r?\n?)+"));
+
 /// A scheme alone that says of what follows it that it is a secret.
 static SCHEME: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r#"(?i)\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?(?:basic|bearer|token|apikey)\s{1,4}([^\s"'<>,;]+)|\bbearer\s+([A-Za-z0-9._~+/-]{16,}=*)"#,
+        r#"(?i)(?-u:\b)authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:basic|bearer|token|apikey)\s{1,4}([^\s"'<>,;]+)|(?-u:\b)bearer\s+([A-Za-z0-9._~+/-]{16,}=*)"#,
     )
 });
 
 /// `scheme://user:password@host`.
-static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(r#"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/"'<>]{0,128}:([^\s/"'<>]{1,256})@"#)
-});
+static ADDRESS: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r#"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/"'<>]*:([^\s/"'<>]+)@"#));
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    matches(&ISSUED, text, &Kind::API_KEY, found);
+    issued::find(text, found);
+    matches(&FORMED, text, &Kind::API_KEY, found);
+    matches(&HASHED, text, &Kind::API_KEY, found);
     if text.contains("PRIVATE KEY") {
         matches(&PEM, text, &Kind::PRIVATE_KEY, found);
+    }
+    if text.contains("PuTTY-User-Key-File") {
+        matches(&PUTTY, text, &Kind::PRIVATE_KEY, found);
     }
     for pattern in [&SCHEME, &ADDRESS] {
         found.extend(pattern.captures_iter(text).filter_map(|groups| {
@@ -61,6 +79,8 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
         }));
     }
     named::find(text, found);
+    flag::find(text, found);
+    entropy::find(text, found);
 }
 
 #[cfg(test)]

@@ -14,13 +14,31 @@ pub(crate) fn inside_word(text: &str, span: &Range<usize>) -> bool {
         || joined(text[span.end..].chars().next(), inner.chars().next_back())
 }
 
+/// What stands before `at`, up to `reach` bytes.
+pub(super) fn window_before(text: &str, at: usize, reach: usize) -> &str {
+    let mut start = at.saturating_sub(reach);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..at]
+}
+
+/// What stands behind `at`, up to `reach` bytes.
+pub(super) fn window_after(text: &str, at: usize, reach: usize) -> &str {
+    let mut end = text.len().min(at + reach);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[at..end]
+}
+
 /// Whether a word goes on with this character.
 pub(super) fn joins(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
 /// Whether it is of a script that puts no space between words, or hangs particles on them as Korean does.
-fn is_spaceless(c: Option<char>) -> bool {
+pub(super) fn is_spaceless(c: Option<char>) -> bool {
     matches!(
         c,
         Some(

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::{Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy};
+use super::{
+    Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy, pattern,
+};
 use crate::{
     detect::Kind,
     id::WorkerId,
@@ -15,6 +17,12 @@ use crate::{
 /// The most words that dictionaries may have together.
 pub const MAX_WORDS: usize = 500_000;
 
+/// The longest word or phrase of a dictionary, in bytes: a text is compared with it from each of its words on.
+pub const MAX_WORD: usize = 256;
+
+/// The largest file of words, in bytes.
+pub const MAX_WORD_FILE: u64 = 64 << 20;
+
 /// `policy.toml` as it is written. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +32,7 @@ pub struct File {
     sources: SourceTable,
     workers: BTreeMap<String, WorkerTable>,
     dictionaries: Vec<DictionaryTable>,
+    patterns: Vec<pattern::Table>,
     budget: BudgetTable,
     limits: LimitTable,
 }
@@ -115,6 +124,7 @@ impl File {
         let mut types = Kind::defaults();
         types.extend(self.types);
         let dictionaries = dictionaries(self.dictionaries, folder, &types)?;
+        let patterns = pattern::resolve(self.patterns, &types)?;
         let mut workers = BTreeMap::new();
         for (name, table) in self.workers {
             let key = format!("workers.{name}");
@@ -135,6 +145,7 @@ impl File {
                 mqtt: self.sources.mqtt,
             },
             dictionaries,
+            patterns,
             budget: budget(self.budget)?,
             limits: limits(&self.limits)?,
         })
@@ -216,8 +227,11 @@ fn dictionaries(
         let mut words = table.words;
         if let Some(file) = table.file {
             let path = folder.join(file);
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| PolicyError::Read { path, source })?;
+            let read = std::fs::metadata(&path).and_then(|about| match about.len() {
+                0..=MAX_WORD_FILE => std::fs::read_to_string(&path),
+                _ => Err(std::io::ErrorKind::FileTooLarge.into()),
+            });
+            let text = read.map_err(|source| PolicyError::Read { path, source })?;
             words.extend(text.lines().map(str::to_owned));
         }
         let words: Vec<String> = words
@@ -227,6 +241,15 @@ fn dictionaries(
             .map(str::to_owned)
             .collect();
         total += words.len();
+        if let Some(long) = words.iter().find(|word| word.len() > MAX_WORD) {
+            let start: String = long.chars().take(24).collect();
+            return Err(value(
+                &key,
+                format!(
+                    "\"{start}…\" is longer than {MAX_WORD} bytes: put one word or phrase on each line"
+                ),
+            ));
+        }
         if total > MAX_WORDS {
             return Err(value(&key, format!("more than {MAX_WORDS} words")));
         }

@@ -31,6 +31,11 @@ fn faults_are_named_with_their_place_and_what_to_do() {
     insta::assert_snapshot!(fault("[workers.cloud]\nclearance = \"public\"\nstrength = 101"), @"workers.cloud.strength: 101 is not from 0 to 100");
     insta::assert_snapshot!(fault("[limits]\nstep_seconds = 0"), @"limits.step_seconds: 0 is not from 1 to 86400");
     insta::assert_snapshot!(fault("[[dictionaries]]\ntype = \"recipe\"\nwords = [\"X9\"]"), @r#"dictionaries[0]: the type "recipe" has no label: add `recipe = "confidential"` to [types]"#);
+    let long = format!(
+        "[[dictionaries]]\ntype = \"person\"\nwords = [\"{}\"]",
+        "Ana ".repeat(70)
+    );
+    insta::assert_snapshot!(fault(&long), @r#"dictionaries[0]: "Ana Ana Ana Ana Ana Ana …" is longer than 256 bytes: put one word or phrase on each line"#);
     insta::assert_snapshot!(fault("[[dictionaries]]\ntype = \"person\"\nfile = \"nowhere.txt\""), @"cannot read ./nowhere.txt: No such file or directory (os error 2)");
 }
 

@@ -28,6 +28,11 @@ static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// A place where a program puts the secret: `{token}`, `${TOKEN}`, `<token>`, `%TOKEN%`.
+static TEMPLATE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(r"^(?:\$?\{\{?\s?[A-Za-z_.]+\s?\}|\$[A-Z_]+$|<[A-Za-z_ -]+>|%[A-Z_]+%)")
+});
+
 /// What follows a secret's name when a text explains the name.
 const NO_VALUES: [&str; 14] = [
     "changed",
@@ -152,6 +157,7 @@ impl Name {
         if length < 4
             || named
             || is_placeholder(value)
+            || TEMPLATE.is_match(value)
             || VARIABLE.is_match(value)
             || (self.vague && !self.starts_word)
         {
@@ -173,6 +179,8 @@ mod tests {
         let mut found = Vec::new();
         // With all of the folder's parent, since a scheme or an address may name one too.
         super::super::find(text, &mut found);
+        found.sort_by_key(|(span, _)| span.start);
+        found.dedup();
         found
             .into_iter()
             .map(|(span, kind)| (&text[span], kind.to_string()))
@@ -231,6 +239,8 @@ mod tests {
             "password = self.password",
             "api_key=api_key",
             "password: <your_password>",
+            "client_secret={client_secret}&code={code}",
+            "PASSWORD=${DB_PASSWORD}",
             "basic information",
             "Secretary: Johnson",
             "http://host:80/x@y",

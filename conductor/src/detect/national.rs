@@ -1,0 +1,91 @@
+//! Numbers that a state gives to a person or a company, by country.
+//!
+//! Those with good check digits, or with a form that nothing else has, are found anywhere; the others need a word beside
+//! them that says what they are.
+
+mod america;
+mod britain;
+mod continent;
+mod india;
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Kind,
+    cue::{Cues, FILLER, Topic},
+    number::Number,
+    pattern::{Raw, compiled},
+};
+
+/// The number of a person or company that consists of digits alone.
+pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
+    america::of_digits(number, cues)
+        .or_else(|| britain::of_digits(number, cues))
+        .or_else(|| continent::of_digits(number, cues))
+        .or_else(|| india::of_digits(number, cues))
+}
+
+/// All forms with letters; which one it is, its length and letters say.
+static CODE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(concat!(
+        r"(?i-u)\b(?:",
+        r"(?<nino>[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[A-D])",
+        r"|(?<dni>[0-9]{8}[ -]?[A-Z]|[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}[ -]?[A-Z]|[XYZ][ -]?[0-9]{7}[ -]?[A-Z])",
+        r"|(?<fiscal>[A-Z]{3} ?[A-Z]{3} ?[0-9LMNPQRSTUV]{2} ?[ABCDEHLMPRST] ?[0-9LMNPQRSTUV]{2} ?[A-Z][0-9LMNPQRSTUV]{3} ?[A-Z])",
+        r"|(?<pan>[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z])",
+        r"|(?<nir>[12] ?[0-9]{2} ?[0-9]{2} ?2[AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2})",
+        r"|(?<cnpj>[A-Z0-9]{2}\.?[A-Z0-9]{3}\.?[A-Z0-9]{3}/?[A-Z0-9]{4}-?[0-9]{2})",
+        r")\b",
+    ))
+});
+
+/// An identity card or a passport by what is said of it: letters and digits, at least five of these.
+static PAPER: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(&format!(
+        r"{FILLER}(?<v>[A-Za-z]{{0,3}}[ -]?[0-9A-Za-z]{{5,18}})\b"
+    ))
+});
+
+/// Adds all that have letters in them.
+pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
+    for groups in CODE.captures_iter(text) {
+        let Some(whole) = groups.get(0) else { continue };
+        let code: String = whole
+            .as_str()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
+        let span = whole.range();
+        let has = |name: &str| groups.name(name).is_some();
+        let kind = if has("nino") {
+            britain::is_insurance(whole.as_str(), &code, &span, cues).then_some(Kind::NATIONAL_ID)
+        } else if has("dni") {
+            continent::is_spanish(&code).then_some(Kind::NATIONAL_ID)
+        } else if has("fiscal") {
+            continent::is_fiscal(&code).then_some(Kind::NATIONAL_ID)
+        } else if has("pan") {
+            india::is_pan(whole.as_str(), &span, cues).then_some(Kind::NATIONAL_ID)
+        } else if has("nir") {
+            continent::is_french(&code).then_some(Kind::NATIONAL_ID)
+        } else {
+            let formatted = whole.as_str().contains('/');
+            ((formatted || cues.near(Topic::Cnpj, &span)) && america::is_company(&code))
+                .then_some(Kind::TAX_ID)
+        };
+        found.extend(kind.map(|kind| (span, kind)));
+    }
+    for topic in [Topic::IdentityCard, Topic::Paper] {
+        let values = cues.values(topic, &PAPER);
+        found.extend(
+            values
+                .filter(|span| continent::is_paper(&text[span.clone()]))
+                .map(|span| (span, Kind::ID_DOCUMENT)),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

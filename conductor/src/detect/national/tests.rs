@@ -1,0 +1,91 @@
+use super::super::{group::Digits, number};
+use super::*;
+
+fn all(text: &str) -> Vec<(&str, String)> {
+    let cues = Cues::of(text);
+    let mut found = Vec::new();
+    number::each(&Digits::of(text), |number| {
+        let kind = of_digits(number, &cues);
+        found.extend(kind.clone().map(|kind| (number.span.clone(), kind)));
+        kind.is_some()
+    });
+    codes(text, &cues, &mut found);
+    found.dedup();
+    found
+        .into_iter()
+        .map(|(span, kind)| (&text[span], kind.to_string()))
+        .collect()
+}
+
+#[test]
+fn numbers_are_found_as_their_countries_write_them() {
+    for (text, number, kind) in [
+        ("SSN 123-45-6789", "123-45-6789", "national_id"),
+        ("it is 123-45-6789.", "123-45-6789", "national_id"),
+        (
+            "social security number: 123456789",
+            "123456789",
+            "national_id",
+        ),
+        ("my ssn is 123 45 6789", "123 45 6789", "national_id"),
+        ("ITIN 912-75-1234", "912-75-1234", "national_id"),
+        ("EIN 12-3456789", "12-3456789", "tax_id"),
+        ("NHS number 943 476 5919", "943 476 5919", "health_id"),
+        ("NINO AB 12 34 56 C", "AB 12 34 56 C", "national_id"),
+        ("her number is AB123456C", "AB123456C", "national_id"),
+        ("Steuer-ID: 86095742719", "86095742719", "national_id"),
+        ("IdNr. 86 095 742 719", "86 095 742 719", "national_id"),
+        ("Ausweisnummer T220001293", "T220001293", "id_document"),
+        ("passport no. C01X00T47", "C01X00T47", "id_document"),
+        (
+            "my driver's license number is 425700624",
+            "425700624",
+            "id_document",
+        ),
+        (
+            "né, 2 55 08 14 168 025 38",
+            "2 55 08 14 168 025 38",
+            "national_id",
+        ),
+        ("DNI 12345678Z", "12345678Z", "national_id"),
+        ("dni 12.345.678-Z", "12.345.678-Z", "national_id"),
+        ("NIE X1234567L", "X1234567L", "national_id"),
+        ("CF: RSSMRA85T10A562S", "RSSMRA85T10A562S", "national_id"),
+        ("BSN 111222333", "111222333", "national_id"),
+        ("CPF 529.982.247-25", "529.982.247-25", "national_id"),
+        ("cpf: 52998224725", "52998224725", "national_id"),
+        ("CNPJ 11.222.333/0001-81", "11.222.333/0001-81", "tax_id"),
+        ("CNPJ 12ABC34501DE35", "12ABC34501DE35", "tax_id"),
+        ("Aadhaar 2341 2341 2346", "2341 2341 2346", "national_id"),
+        ("PAN: ABCPE1234F", "ABCPE1234F", "national_id"),
+    ] {
+        assert_eq!(all(text), [(number, kind.to_owned())], "{text}");
+    }
+}
+
+#[test]
+fn wrong_check_digits_and_numbers_of_goods_are_none() {
+    for text in [
+        "SSN 000-45-6789",
+        "part 123-45-6789",
+        "123456789",
+        "NHS number 943 476 5918",
+        "943 476 5919",
+        "part no. AB123456C",
+        "Steuer-ID: 86095742718",
+        "86095742719",
+        "DNI 12345678A",
+        "RSSMRA85T10A562T",
+        "BSN 111222334",
+        "529.982.247-26",
+        "11.222.333/0001-82",
+        "CNPJ 12ABC34501DE36",
+        "2341 2341 2347",
+        "2019 2020 2021",
+        "2 55 08 14 168 025 39",
+        "Ausweisnummer T220001294",
+        "order no. ABCPE1234F",
+    ] {
+        assert!(all(text).is_empty(), "{text}: {:?}", all(text));
+    }
+}

@@ -1,0 +1,129 @@
+//! Street addresses, as far as a form tells: street and number, with the flat, postcode and place that follow.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Kind,
+    cue::{Cues, Topic},
+    pattern::{Raw, compiled},
+};
+
+/// A flat or floor behind a house number.
+const FLAT: &str = r"(?:,?\s{1,3}(?i:apt|apartment|suite|ste|unit|flat|floor|fl|room|no|#)\.?\s?#?[0-9A-Za-z-]{1,6}(?-u:\b))?";
+
+/// Postcode and place, or place, state and postcode.
+const PLACE: &str = r"(?:,?\s{1,3}(?:[A-Z]{1,2}-)?[0-9]{4,5}(?:\s[A-Z]{2})?\s\p{Lu}[\p{L}’'-]+(?:\s\p{Lu}[\p{L}’'-]+(?-u:\b))?|,\s{1,3}\p{Lu}[\p{L}’'. -]+,?\s[A-Z]{2}\s[0-9]{5}(?:-[0-9]{4})?(?-u:\b))?";
+
+/// One way to write a street, with the flat and the place behind it.
+fn street(pattern: &str) -> Regex {
+    compiled(&format!("{pattern}{FLAT}{PLACE}"))
+}
+
+/// `12 Long Lane`.
+static NUMBER_FIRST: LazyLock<Regex> = LazyLock::new(|| {
+    street(
+        r"(?-u:\b)[0-9]{1,5}[A-Za-z]?(?:-[0-9]{1,4})?,?\s(?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West|St)\.?\s)?(?:(?:\p{Lu}[\p{L}'’.-]*|[0-9]{1,3}(?:st|nd|rd|th))\s){1,4}(?:(?:Street|Avenue|Road|Lane|Drive|Boulevard|Court|Place|Square|Terrace|Parkway|Highway|Crescent|Way|Close|Circle|Trail|Grove|Gardens|Mews|Walk|Row)(?-u:\b)|(?:St|Ave|Rd|Ln|Dr|Blvd|Ct|Pl|Sq|Ter|Pkwy|Hwy|Cres|Cir)(?-u:\b)\.?)",
+    )
+});
+
+/// `Lange Straße 12`, `Hoofdstraat 12`.
+static NUMBER_LAST: LazyLock<Regex> = LazyLock::new(|| {
+    street(
+        r"(?-u:\b)(?:(?:\p{Lu}[\p{L}.-]*[ -]){0,3}\p{Lu}[\p{L}-]+(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer|chaussee|steig|graben|straat|laan|plein|gracht|kade|dijk|singel)|(?:\p{Lu}[\p{L}.-]*[ -]){1,3}(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer))\s[1-9][0-9]{0,3}\s?(?:[a-hA-H](?-u:\b))?(?:-[0-9]{1,4})?",
+    )
+});
+
+/// `12 bis, rue de la Paix`.
+static FRENCH: LazyLock<Regex> = LazyLock::new(|| {
+    street(
+        r"(?-u:\b)[0-9]{1,4}(?:\s?(?:bis|ter|quater))?,?\s(?i:rue|avenue|boulevard|place|chemin|impasse|allée|quai|route|square|passage|faubourg)\s(?:(?:de la|de l['’]|des|du|de|d['’]|la|le|les|l['’])\s?)?\p{Lu}[\p{L}'’-]+(?:[ -](?:(?:de|du|des|la|le)\s)?\p{Lu}[\p{L}'’-]+){0,3}",
+    )
+});
+
+/// `Calle Mayor 12`, `Via Roma, 12`, `Rua Augusta, 1200`.
+static ROMANCE: LazyLock<Regex> = LazyLock::new(|| {
+    street(
+        r"(?-u:\b)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Camino|Ronda|Carretera|Travesía|Via|Viale|Piazza|Corso|Largo|Vicolo|Rua|R\.|Travessa|Praça|Alameda|Estrada)\s?(?:(?:de la|de los|de las|del|della|dei|delle|degli|dos|das|do|da|de|di|la|el)\s)?\p{Lu}[\p{L}'’.-]+(?:\s(?:(?:de la|de los|del|della|dei|dos|das|do|da|de|di|e|y)\s)?\p{Lu}[\p{L}'’.-]+){0,3},?\s(?:n[.ºo°]{1,2}\s?)?[0-9]{1,5}(?-u:\b)",
+    )
+});
+
+static BOX: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?-u:\b)(?:P\.?\s?O\.?\s?Box|Postfach|Boîte postale|Apartado(?: de correos)?|Postbus|Casella postale|Caixa postal)\s[0-9][0-9 ]{0,7}[0-9](?-u:\b)",
+    )
+});
+
+/// What a text calls an address: a number, words, and a postcode or another number, to the end of the line or sentence.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"^(?i:[\s:=]|(?-u:\b)(?:is|ist|est|es|è|at|to|in|am|unter|en|a|au)(?-u:\b)){0,6}(?<v>[0-9]{1,5}[A-Za-z]?,?(?:\s[\p{L}'’.-]+){1,5}(?:,?\s[0-9]{4,6})?)(?:[,.;\n]|$)",
+    )
+});
+
+pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
+    if !text.contains(|c: char| c.is_ascii_digit()) {
+        return;
+    }
+    for pattern in [&NUMBER_FIRST, &NUMBER_LAST, &FRENCH, &ROMANCE, &BOX] {
+        let streets = pattern.find_iter(text).map(|m| m.range());
+        found.extend(streets.map(|span| (span, Kind::ADDRESS)));
+    }
+    let named = cues.values(Topic::Address, &NAMED).map(|span| {
+        let length = text[span.clone()].trim_end_matches('.').len();
+        span.start..span.start + length
+    });
+    found.extend(named.map(|span| (span, Kind::ADDRESS)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn streets(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        find(text, &Cues::of(text), &mut found);
+        found.dedup();
+        found.into_iter().map(|(span, _)| &text[span]).collect()
+    }
+
+    #[test]
+    fn streets_are_found_with_what_belongs_to_them() {
+        for street in [
+            "221B Baker Street",
+            "1600 Amphitheatre Pkwy, Mountain View, CA 94043",
+            "350 Fifth Ave Apt 12",
+            "Lange Straße 12",
+            "Hauptstr. 5a, 10115 Berlin",
+            "Hoofdstraat 12, 1012 AB Amsterdam",
+            "12 bis, rue de la Paix, 75002 Paris",
+            "Calle Mayor 12",
+            "Via Roma, 12",
+            "Avenida Paulista, 1578",
+            "P.O. Box 1234",
+            "Postfach 10 20 30",
+        ] {
+            let text = format!("we deliver to\n{street}.");
+            assert_eq!(streets(&text)[0], street, "{text}");
+        }
+        assert_eq!(
+            streets("my address is 19 pierre delannoyplaats 5600"),
+            ["19 pierre delannoyplaats 5600"]
+        );
+    }
+
+    #[test]
+    fn other_numbers_and_ways_are_none() {
+        for text in [
+            "10 cars drove down the street",
+            "Via the gateway at port 8080",
+            "Ring 3 is open",
+            "the place is full, 12 people",
+            "address 0x40001000 holds 12 words",
+            "Considering 0.1 M of it",
+        ] {
+            assert!(streets(text).is_empty(), "{text}: {:?}", streets(text));
+        }
+    }
+}

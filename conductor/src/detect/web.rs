@@ -1,0 +1,76 @@
+//! Web addresses, and the names of machines inside a site.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Kind,
+    pattern::{Raw, compiled},
+};
+
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?i)(?-u:\b)(?:(?:https?|ftps?|sftp|wss?|smb|mqtts?|opc\.tcp|rtsp|socks[45]|ldaps?|ssh|git)://|www\.[a-z0-9-]+\.)[^\s<>"'`|\\^{}，。；）]+"#,
+    )
+});
+
+/// Names under the domains that exist inside a site alone.
+static HOST: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i-u)\b(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,5}(?:local|internal|intranet|lan|corp|localdomain|home\.arpa)\b",
+    )
+});
+
+pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
+    for address in ADDRESS.find_iter(text) {
+        let whole = address.as_str();
+        let open = whole.contains('(');
+        let length = whole
+            .trim_end_matches(|c| ".,;:!?]*".contains(c) || (c == ')' && !open))
+            .len();
+        let scheme = whole.find("://").map_or(4, |at| at + 3);
+        if length > scheme {
+            found.push((address.start()..address.start() + length, Kind::URL));
+        }
+    }
+    let hosts = HOST
+        .find_iter(text)
+        .filter(|host| is_machine(host.as_str()));
+    found.extend(hosts.map(|host| (host.range(), Kind::HOST)));
+}
+
+/// `threading.local` is code; a machine has a digit, a dash or a domain of its own in its name.
+fn is_machine(name: &str) -> bool {
+    name.contains(|c: char| c.is_ascii_digit() || c == '-') || name.matches('.').count() >= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        find(text, &mut found);
+        found.into_iter().map(|(span, _)| &text[span]).collect()
+    }
+
+    #[test]
+    fn addresses_and_machines_are_found_without_the_sentence_around_them() {
+        for (text, address) in [
+            (
+                "see https://plant.example/a?b=1.",
+                "https://plant.example/a?b=1",
+            ),
+            ("(http://www.x.hu/)", "http://www.x.hu/"),
+            ("https://x.example/a_(b)", "https://x.example/a_(b)"),
+            ("www.x.example, please", "www.x.example"),
+            ("opc.tcp://plc7:4840 is down", "opc.tcp://plc7:4840"),
+            ("ping plc7.local!", "plc7.local"),
+            ("on mes.plant.internal", "mes.plant.internal"),
+        ] {
+            assert_eq!(all(text), [address], "{text}");
+        }
+        assert!(all("threading.local() of a://b and http://").is_empty());
+    }
+}
