@@ -6,6 +6,7 @@
 mod card;
 mod dictionary;
 mod email;
+mod field;
 mod group;
 mod iban;
 mod kind;
@@ -46,6 +47,7 @@ pub enum DetectError {
 #[derive(Debug)]
 pub struct Detectors {
     dictionary: dictionary::Words,
+    fields: field::Fields,
     labels: std::collections::BTreeMap<Kind, Label>,
 }
 
@@ -56,6 +58,7 @@ impl Detectors {
             .map_err(|error| DetectError::Dictionary(error.to_string()))?;
         Ok(Self {
             dictionary,
+            fields: field::Fields::new(policy.fields()),
             labels: policy.types.clone(),
         })
     }
@@ -67,6 +70,7 @@ impl Detectors {
         let mut raw = Vec::new();
         pattern::find(text, &mut raw);
         self.dictionary.find(text, &mut raw);
+        self.fields.find(text, &mut raw);
         let found = raw.into_iter().map(|(span, kind)| Finding {
             label: self.labels.get(&kind).copied().unwrap_or(Label::Restricted),
             span,

@@ -14,6 +14,8 @@ pub mod link;
 pub mod nowhere;
 pub mod outbox;
 pub mod pool;
+pub mod reload;
+pub mod retention;
 pub mod running;
 pub mod secret;
 pub mod store;

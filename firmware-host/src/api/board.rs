@@ -22,5 +22,6 @@ pub async fn show(State(api): State<Api>, caller: Caller) -> Result<Json<Value>,
         "board": report.board,
         "decision": report.decision,
         "health": health,
+        "policy": *api.parts().policy.borrow(),
     })))
 }

@@ -30,6 +30,7 @@ pub struct File {
     mqtt: MqttTable,
     conductor: ConductorTable,
     limits: LimitTable,
+    store: StoreTable,
     workers: Vec<WorkerTable>,
 }
 
@@ -44,6 +45,7 @@ impl Default for File {
             mqtt: MqttTable::default(),
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
+            store: StoreTable::default(),
             workers: Vec::new(),
         }
     }
@@ -183,6 +185,12 @@ impl Default for LimitTable {
     }
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StoreTable {
+    key_file: Option<PathBuf>,
+}
+
 /// A value that makes no sense.
 #[derive(Debug)]
 pub struct BadValue {
@@ -233,6 +241,7 @@ impl File {
             },
             ultra_min_parameters: self.conductor.ultra_min_parameters,
             limits: self.limits.resolve()?,
+            store_key: self.store.key_file.map(|file| Config::resolve(data, file)),
             workers: workers(self.workers, data)?,
             policy: Config::resolve(data, self.policy),
             data: data.to_owned(),
