@@ -136,6 +136,9 @@ impl Scan<'_> {
         if span.is_empty() || (self.key.is_none() && self.stack.is_empty()) {
             return;
         }
+        if only_placeholders(&self.text[span.clone()]) {
+            return;
+        }
         for field in self.fields {
             if self.reached_by(&field.path) {
                 self.raw.push((span.clone(), field.kind.clone()));
@@ -158,6 +161,26 @@ impl Scan<'_> {
             }
         }
     }
+}
+
+/// Whether there are placeholders and nothing else, as after a redaction, which is looked over by these eyes too. In a
+/// list the brackets of one are the list's own.
+fn only_placeholders(value: &[u8]) -> bool {
+    let mut any = false;
+    for part in value.split(|b| matches!(b, b'[' | b']') || b.is_ascii_whitespace()) {
+        if part.is_empty() {
+            continue;
+        }
+        let digits = part.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        let name = &part[..part.len() - digits];
+        let numbered = digits > 0 && name.len() > 1 && name.ends_with(b"_");
+        let fits = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+        if !numbered || !name[0].is_ascii_uppercase() || !name.iter().all(fits) {
+            return false;
+        }
+        any = true;
+    }
+    any
 }
 
 /// The text of a name, its escapes resolved.
@@ -216,6 +239,21 @@ mod tests {
             ["oops", "b", "1"]
         );
         assert_eq!(found(&["a"], r#"} ] {"\u0061": "x"}"#), ["x"]);
+    }
+
+    #[test]
+    fn what_is_redacted_already_is_not_found_again() {
+        for text in [
+            r#"{"a": {"b": "[PATIENT_1]", "c": [PATIENT_2]}}"#,
+            r#"{"a": {"b": "[PATIENT_1][EMAIL_1] [PATIENT_3]"}}"#,
+        ] {
+            assert_eq!(found(&["a.**"], text), Vec::<&str>::new(), "{text}");
+        }
+        assert_eq!(
+            found(&["a"], r#"{"a": "[PATIENT_1] Bo"}"#),
+            ["[PATIENT_1] Bo"]
+        );
+        assert_eq!(found(&["a"], r#"{"a": "_1"}"#), ["_1"]);
     }
 
     proptest! {

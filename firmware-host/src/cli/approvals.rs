@@ -186,7 +186,10 @@ fn one(record: &ApprovalRecord, now: Moment) -> String {
     }
     let marks = placeholders(&question.shown);
     if !marks.is_empty() {
-        let said = format!("replaced  {}: what they stand for stays", marks.join(" "));
+        let said = format!(
+            "replaced  {}; what is behind that stays on the board",
+            marks.join(" ")
+        );
         shown.push_str(&text::indent(&said, "  "));
     }
     if question.people > 1 {
