@@ -7,9 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     desk::Desk,
-    detect::{DetectError, Detectors},
+    detect::DetectError,
     explain::Explanation,
-    gate::Gate,
     id::WorkerId,
     label::Label,
     ledger::Ledger,
@@ -17,6 +16,7 @@ use crate::{
     plan::Plan,
     policy::Policy,
     route::Route,
+    rules::{Rules, Standing},
     run::{Job, Mode, Outputs, Run, Start},
     task::{Answer, Failure, Outcome, Target, Task},
     trace::{Event, Journal},
@@ -28,7 +28,7 @@ use crate::{
 
 /// What a conductor is made of.
 pub struct Parts {
-    /// What may leave, who may read it, what it may cost.
+    /// What may leave, who may read it, what it may cost, to begin with.
     pub policy: Arc<Policy>,
     /// The pool.
     pub workers: Vec<Arc<dyn Worker>>,
@@ -49,25 +49,30 @@ pub struct Parts {
 /// Runs tasks.
 pub struct Conductor {
     pub(crate) parts: Parts,
-    gate: Gate,
-    detectors: Arc<Detectors>,
+    standing: Standing,
 }
 
 impl Conductor {
     /// Fails where the policy's dictionaries cannot be searched for.
     pub fn try_new(parts: Parts) -> Result<Self, DetectError> {
-        let detectors = Arc::new(Detectors::try_new(&parts.policy)?);
+        let rules = Rules::try_new(Arc::clone(&parts.policy))?;
         Ok(Self {
-            gate: Gate::new(Arc::clone(&parts.policy), Arc::clone(&detectors)),
-            detectors,
+            standing: Standing::new(rules),
             parts,
         })
     }
 
-    /// The policy that is kept to.
+    /// The policy that is kept to now.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.parts.policy
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.standing.get().policy)
+    }
+
+    /// Keeps to another policy from now on, also at the gates that tasks under way have still to pass. Nothing changes
+    /// where its dictionaries cannot be searched for.
+    pub fn adopt(&self, policy: Policy) -> Result<(), DetectError> {
+        self.standing.set(Rules::try_new(Arc::new(policy))?);
+        Ok(())
     }
 
     /// The pool.
@@ -90,13 +95,17 @@ impl Conductor {
         text: Option<mpsc::Sender<String>>,
         cancel: CancellationToken,
     ) -> Outcome {
-        let run = self.start(Start {
-            task,
-            mode: Mode::Live,
-            history,
-            text,
-            cancel,
-        });
+        let rules = self.standing.get();
+        let run = self.start(
+            &rules,
+            Start {
+                task,
+                mode: Mode::Live,
+                history,
+                text,
+                cancel,
+            },
+        );
         let (number, outputs, streamed) = conduct(&run).await?;
         let Some(output) = outputs.get(&number) else {
             return Err(Failure::NobodyMay {
@@ -120,13 +129,17 @@ impl Conductor {
 
     /// What would run where, and why. Calls no worker, asks nobody and records nothing; the backbone may think.
     pub async fn plan(&self, task: &Task) -> Result<Plan, Failure> {
-        let run = self.start(Start {
-            task,
-            mode: Mode::Plan,
-            history: &[],
-            text: None,
-            cancel: CancellationToken::new(),
-        });
+        let rules = self.standing.get();
+        let run = self.start(
+            &rules,
+            Start {
+                task,
+                mode: Mode::Plan,
+                history: &[],
+                text: None,
+                cancel: CancellationToken::new(),
+            },
+        );
         let failure = conduct(&run).await.err();
         if let Some(failure @ Failure::UnknownWorker { .. }) = failure {
             return Err(failure);
@@ -135,26 +148,22 @@ impl Conductor {
         Ok(Plan::new(task, run.into_events(), failure, took))
     }
 
-    /// What is sensitive in a text, and who may read it.
+    /// What is sensitive in a text from this origin (`api:NAME`, `mqtt:TOPIC`, `cli`), and who may read it.
     #[must_use]
-    pub fn explain(&self, text: &str, declared: Label) -> Explanation {
-        Explanation::new(
-            text,
-            declared,
-            &self.gate,
-            &self.detectors,
-            &self.parts.workers,
-        )
+    pub fn explain(&self, text: &str, declared: Label, from: &str) -> Explanation {
+        let rules = self.standing.get();
+        Explanation::new(text, declared, from, &rules, &self.parts.workers)
     }
 
-    fn start<'a>(&'a self, start: Start<'a>) -> Run<'a> {
-        Run::new(&self.parts, &self.gate, &self.detectors, start)
+    fn start<'a>(&'a self, rules: &'a Rules, start: Start<'a>) -> Run<'a> {
+        Run::new(&self.parts, rules, &self.standing, start)
     }
 }
 
 /// Gives the number of the step that answers, all outputs, and whether the caller has read the answer already.
 async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs, bool), Failure> {
     run.open().await?;
+    run.within_bounds()?;
     let (number, outputs) = match &run.task.target {
         Target::Mini => mini::conduct(run).await?,
         Target::Ultra => ultra::conduct(run).await?,

@@ -31,6 +31,13 @@ pub struct Question {
     pub digest: String,
     /// How long an answer is waited for, in seconds.
     pub expires_after: u64,
+    /// How many different people must say yes.
+    #[serde(default = "one")]
+    pub people: u8,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 /// Nobody could be asked; the step stays on the board.

@@ -17,6 +17,7 @@ mod email;
 mod encoded;
 mod escape;
 mod glyph;
+mod field;
 mod group;
 mod iban;
 mod kind;
@@ -76,6 +77,7 @@ pub enum DetectError {
 pub struct Detectors {
     dictionary: dictionary::Words,
     patterns: site::Patterns,
+    fields: field::Fields,
     labels: std::collections::BTreeMap<Kind, Label>,
 }
 
@@ -87,6 +89,7 @@ impl Detectors {
         Ok(Self {
             dictionary,
             patterns: site::Patterns::try_new(&policy.patterns)?,
+            fields: field::Fields::new(policy.fields()),
             labels: policy.types.clone(),
         })
     }
@@ -96,6 +99,7 @@ impl Detectors {
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Finding> {
         let mut raw = search::Search::of(text, self).found;
+        self.fields.find(text, &mut raw);
         // All that one encoded run holds comes from the same place: left as it is, the work would be its square.
         raw.sort_unstable_by(|a, b| (a.0.start, a.0.end, &a.1).cmp(&(b.0.start, b.0.end, &b.1)));
         raw.dedup();

@@ -5,11 +5,11 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 use crate::{
-    detect::Detectors,
-    gate::{Draft, Gate},
+    gate::Draft,
     id::WorkerId,
     label::Label,
     prompt::{Format, Sampling, Speaker},
+    rules::Rules,
     text::Labelled,
     verdict::Ruling,
     worker::Worker,
@@ -56,10 +56,13 @@ impl Explanation {
     pub(crate) fn new(
         text: &str,
         declared: Label,
-        gate: &Gate,
-        detectors: &Detectors,
+        from: &str,
+        rules: &Rules,
         workers: &[Arc<dyn Worker>],
     ) -> Self {
+        let bounds = rules.policy.bounds(from);
+        let declared = declared.join(bounds.label);
+        let (gate, detectors) = (&rules.gate, &rules.detectors);
         let labelled = Labelled::new(text, declared, detectors);
         let (mut byte, mut character) = (0, 0);
         let mut advance = |to: usize| {
@@ -88,9 +91,12 @@ impl Explanation {
         };
         let verdicts = workers
             .iter()
-            .map(|worker| WorkerVerdict {
-                worker: worker.id().clone(),
-                ruling: gate.judge(worker.id(), worker.place(), &draft),
+            .map(|worker| {
+                let ruling = gate.judge(worker.id(), worker.place(), &draft);
+                WorkerVerdict {
+                    worker: worker.id().clone(),
+                    ruling: bounds.rule_on(worker.id(), worker.place(), ruling),
+                }
             })
             .collect();
         Self {

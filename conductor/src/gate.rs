@@ -69,6 +69,28 @@ impl Draft {
         }
     }
 
+    /// The same by other detectors, with every label raised to `least`: what was found before is kept by the vault.
+    #[must_use]
+    pub fn relabelled(&self, detectors: &Detectors, least: Label) -> Self {
+        let again = |(role, text): &(Speaker, Labelled)| {
+            let floor = text.floor().join(least);
+            (*role, Labelled::new(text.text(), floor, detectors))
+        };
+        // The program's own words say nothing of anybody.
+        let (ours, theirs) = self.messages.split_at(self.fixed.min(self.messages.len()));
+        Self {
+            messages: ours
+                .iter()
+                .cloned()
+                .chain(theirs.iter().map(again))
+                .collect(),
+            fixed: self.fixed,
+            format: self.format.clone(),
+            sampling: self.sampling.clone(),
+            frame: self.frame.join(least),
+        }
+    }
+
     fn floor(&self) -> Label {
         self.messages
             .iter()
@@ -111,6 +133,7 @@ pub struct Petition {
     reply_floor: Label,
     ruling: Ruling,
     digest: String,
+    people: u8,
 }
 
 impl Petition {
@@ -133,6 +156,7 @@ impl Petition {
             shown: shown(&self.prompt),
             digest: self.digest.clone(),
             expires_after,
+            people: self.people,
         }
     }
 
@@ -271,6 +295,7 @@ impl Gate {
                         worker: worker.clone(),
                         prompt,
                         reply_floor: ruling.reaches,
+                        people: self.policy.people[ruling.label as usize],
                         ruling: ruling.clone(),
                         digest,
                     })

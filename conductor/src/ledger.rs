@@ -25,6 +25,17 @@ pub struct Estimate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge(pub i64);
 
+/// A budget, and whose calls count against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Where it stands in the policy; empty for `[budget]` itself.
+    pub of: String,
+    /// The origin whose calls count (`api:NAME`); all where there is none.
+    pub from: Option<String>,
+    /// What they may take in a day.
+    pub budget: Budget,
+}
+
 /// Why nothing may be spent.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LedgerError {
@@ -32,6 +43,22 @@ pub enum LedgerError {
     #[error("{rule} would be passed: {spent} of {limit} is spent and this call may take {asked}")]
     OverBudget {
         /// The rule, such as `budget.money_per_day`.
+        rule: &'static str,
+        /// What is spent or reserved today.
+        spent: u64,
+        /// What may be.
+        limit: u64,
+        /// What was asked for.
+        asked: u64,
+    },
+    /// The day's budget of one source would be passed.
+    #[error(
+        "{of}.{rule} would be passed: {spent} of {limit} is spent and this call may take {asked}"
+    )]
+    OverAllowance {
+        /// The source, as it stands in the policy.
+        of: String,
+        /// The rule, such as `money_per_day`.
         rule: &'static str,
         /// What is spent or reserved today.
         spent: u64,
@@ -50,6 +77,22 @@ pub enum LedgerError {
 pub trait Ledger: Send + Sync {
     /// Reserves `estimate` within `budget`, durably and in one step with the check.
     async fn reserve(&self, estimate: &Estimate, budget: &Budget) -> Result<Charge, LedgerError>;
+
+    /// The same within every one of `allowances`, of which the first is for all calls. Books that do not tell origins apart
+    /// allow nothing where another is.
+    async fn reserve_within(
+        &self,
+        estimate: &Estimate,
+        allowances: &[Allowance],
+    ) -> Result<Charge, LedgerError> {
+        match allowances {
+            [] => self.reserve(estimate, &Budget::default()).await,
+            [all] if all.from.is_none() => self.reserve(estimate, &all.budget).await,
+            _ => Err(LedgerError::Unavailable(
+                "these books do not tell origins apart".to_owned(),
+            )),
+        }
+    }
 
     /// Replaces a reservation by what was spent. One never settled counts in full.
     async fn settle(

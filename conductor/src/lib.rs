@@ -22,6 +22,7 @@ pub mod plan;
 pub mod policy;
 pub mod prompt;
 pub mod route;
+mod rules;
 mod run;
 pub mod task;
 pub mod text;

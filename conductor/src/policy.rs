@@ -2,6 +2,8 @@
 
 pub mod file;
 pub mod pattern;
+pub mod source;
+mod warn;
 
 use std::{
     collections::BTreeMap,
@@ -110,6 +112,9 @@ pub struct Sources {
     pub mqtt: Label,
 }
 
+/// An Ed25519 public key (RFC 8032).
+pub type Approver = [u8; 32];
+
 /// A checked policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -121,6 +126,8 @@ pub struct Policy {
     pub types: BTreeMap<Kind, Label>,
     /// By way in.
     pub sources: Sources,
+    /// By key, topic and field.
+    pub by_source: Vec<source::Source>,
     /// The site's own words.
     pub dictionaries: Vec<Dictionary>,
     /// The site's own patterns.
@@ -129,6 +136,15 @@ pub struct Policy {
     pub budget: Budget,
     /// How long things may take.
     pub limits: Limits,
+    /// How many different people must approve of a text of a label, in the order of [`Label::ALL`].
+    pub people: [u8; 4],
+    /// Who may approve by a signed message, and by which key.
+    pub approvers: BTreeMap<String, Approver>,
+    /// Days that finished tasks of a label are kept with their traces, in the order of [`Label::ALL`]; none is as long as
+    /// there is room.
+    pub retention: [Option<u16>; 4],
+    /// The word lists that it was read from.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why a policy cannot be used.
@@ -182,36 +198,11 @@ impl Policy {
         self.types.get(kind).copied().unwrap_or(Label::Restricted)
     }
 
-    /// What a reader should know though the policy is valid: rules that contradict each other or can never fire.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for pair in Label::ALL.windows(2) {
-            let (low, high) = (pair[0], pair[1]);
-            if self.escalation(high) < self.escalation(low) {
-                warnings.push(format!(
-                    "escalation.{high} = \"{}\" is laxer than escalation.{low} = \"{}\"",
-                    self.escalation(high).as_str(),
-                    self.escalation(low).as_str()
-                ));
-            }
-        }
-        if Label::ALL
-            .into_iter()
-            .all(|label| self.escalation(label) == Escalation::Never)
-        {
-            warnings
-                .push("every escalation is \"never\", so no remote worker is ever called".into());
-        }
-        for dictionary in &self.dictionaries {
-            if dictionary.words.is_empty() {
-                warnings.push(format!(
-                    "the dictionary of type \"{}\" has no words",
-                    dictionary.kind
-                ));
-            }
-        }
-        warnings
+    /// The fields that have a label of their own.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = source::Field> + '_ {
+        self.by_source
+            .iter()
+            .filter_map(|source| source.field.clone())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One task in progress: its steps are judged, cleared, called and recorded here, whoever plans them.
 
 mod call;
+mod pass;
 mod past;
 mod workers;
 
@@ -25,7 +26,9 @@ use crate::{
     gate::{Draft, Gate},
     id::WorkerId,
     label::Label,
+    policy::{Policy, source::Bounds},
     prompt::Format,
+    rules::{Rules, Standing},
     task::{Failure, Task},
     text::Labelled,
     trace::{Event, Found, PlannedStep},
@@ -83,8 +86,14 @@ pub(crate) struct Tally {
 /// One task in progress.
 pub(crate) struct Run<'a> {
     pub parts: &'a Parts,
+    /// What it plans by: the rules that were in force when it began.
     pub gate: &'a Gate,
     pub detectors: &'a Detectors,
+    pub policy: &'a Policy,
+    /// What it passes the gate by: the rules that are in force then.
+    pub standing: &'a Standing,
+    /// What its origin may have.
+    pub bounds: Bounds,
     pub task: &'a Task,
     pub mode: Mode,
     pub assignment: Assignment,
@@ -115,23 +124,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<'a> Run<'a> {
     pub fn new(
         parts: &'a Parts,
-        gate: &'a Gate,
-        detectors: &'a Detectors,
+        rules: &'a Rules,
+        standing: &'a Standing,
         start: Start<'a>,
     ) -> Self {
         let task = start.task;
+        let (gate, detectors) = (&rules.gate, &*rules.detectors);
+        let bounds = rules.policy.bounds(&task.from);
+        let label = task.label.join(bounds.label);
         let assignment = Assignment {
             messages: task
                 .messages
                 .iter()
                 .map(|message| {
-                    let text = Labelled::new(message.content.as_str(), task.label, detectors);
+                    let text = Labelled::new(message.content.as_str(), label, detectors);
                     (message.role, text)
                 })
                 .collect(),
             format: task.format.clone(),
             sampling: task.sampling.clone(),
-            frame: frame(task, detectors),
+            frame: frame(task, label, detectors),
         };
         let past = Past::read(start.history, detectors);
         let mut vault = Vault::default();
@@ -145,6 +157,9 @@ impl<'a> Run<'a> {
             parts,
             gate,
             detectors,
+            policy: &rules.policy,
+            standing,
+            bounds,
             task,
             mode: start.mode,
             assignment,
@@ -179,10 +194,21 @@ impl<'a> Run<'a> {
         }
         self.record(Event::Labelled {
             label: self.assignment.whole().label(),
-            declared: self.task.label,
+            declared: self.task.label.join(self.bounds.label),
             found,
         })
         .await
+    }
+
+    /// Whether its origin may hand such a task in.
+    pub fn within_bounds(&self) -> Result<(), Failure> {
+        let label = self.assignment.whole().label();
+        match &self.bounds.max_label {
+            Some((max, rule)) if label > *max => Err(Failure::NobodyMay {
+                reason: format!("its label is {label}, and {rule}"),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Adds a line to the trace, durably if the run is live.
@@ -256,7 +282,7 @@ impl<'a> Run<'a> {
 
     /// How long the next call may take; an error once the task's time is up.
     pub fn time_left(&self) -> Result<Duration, Failure> {
-        let limits = self.parts.policy.limits;
+        let limits = self.policy.limits;
         let worked = self.began.elapsed().saturating_sub(lock(&self.tally).asked);
         let left = Duration::from_millis(limits.task.0).saturating_sub(worked);
         if left.is_zero() {
@@ -316,7 +342,7 @@ impl Job {
 }
 
 /// The label of what goes along with a prompt and cannot be redacted: schema, grammar and stop texts.
-fn frame(task: &Task, detectors: &Detectors) -> Label {
+fn frame(task: &Task, label: Label, detectors: &Detectors) -> Label {
     let mut along = task.sampling.stop.join("\n");
     match &task.format {
         Format::Text | Format::Json => {}
@@ -326,7 +352,7 @@ fn frame(task: &Task, detectors: &Detectors) -> Label {
     if along.is_empty() {
         return Label::Public;
     }
-    Labelled::new(along, task.label, detectors).label()
+    Labelled::new(along, label, detectors).label()
 }
 
 fn heading(source: u8, role: Role) -> String {

@@ -32,13 +32,13 @@ use axum::{
     http::{HeaderName, HeaderValue},
     middleware::{self, Next},
     response::Response,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
-use shoal_conductor::{id::TaskId, label::Label};
+use shoal_conductor::id::TaskId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{appliance::Appliance, config::ApiLimits, secret::Secret};
+use crate::{appliance::Appliance, config::ApiLimits, reload::PolicyState, secret::Secret};
 
 pub use server::{Listening, serve};
 
@@ -48,6 +48,8 @@ pub const TRACE_HEADER: &str = "x-shoal-trace";
 pub const TASK_HEADER: &str = "x-shoal-task";
 /// Raises the label of a request.
 pub const LABEL_HEADER: &str = "x-shoal-label";
+/// Narrows the workers of a request: names with commas between them.
+pub const WORKERS_HEADER: &str = "x-shoal-workers";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the API is made of.
@@ -60,8 +62,8 @@ pub struct Parts {
     pub cli_key: Secret,
     /// Bounds.
     pub limits: ApiLimits,
-    /// The label that everything that comes this way has at least.
-    pub label: Label,
+    /// Which policy holds.
+    pub policy: watch::Receiver<PolicyState>,
     /// Whether the broker is connected; `None` where none is configured.
     pub broker: Option<watch::Receiver<bool>>,
     /// What does not work though the rest does.
@@ -119,6 +121,11 @@ impl Api {
             .route("/api/tasks/{id}/events", get(sse::events))
             .route("/api/traces/{id}", get(traces::one))
             .route("/api/approvals", get(approvals::list))
+            .route("/api/approvals/standing", get(approvals::standing))
+            .route(
+                "/api/approvals/standing/{number}",
+                delete(approvals::revoke),
+            )
             .route("/api/approvals/{id}", post(approvals::decide))
             .route("/api/plan", post(explain::plan))
             .route("/api/policy/explain", post(explain::explain))

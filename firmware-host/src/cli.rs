@@ -26,7 +26,7 @@ use serde::Serialize;
 use crate::{
     config::{Config, Places},
     exit::{Exit, Fault},
-    store::{FILE, Store, StoreError},
+    store::{self, FILE, Store, StoreError},
 };
 
 /// The longest text read from standard input, in bytes.
@@ -161,7 +161,8 @@ fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Fault> {
 }
 
 /// The store of a data folder that has one.
-async fn store(data: &Path) -> Result<Store, Fault> {
+async fn store(places: &Places) -> Result<Store, Fault> {
+    let data: &Path = &places.data;
     if !data.join(FILE).exists() {
         return Err(Fault::new(
             Exit::CannotCreate,
@@ -171,7 +172,13 @@ async fn store(data: &Path) -> Result<Store, Fault> {
             ),
         ));
     }
-    Ok(Store::open(data).await?)
+    open_store(&config(places)?).await
+}
+
+/// The store with the key that the config names; made where there is none.
+async fn open_store(config: &Config) -> Result<Store, Fault> {
+    let key = config.key_source();
+    Ok(Store::open_with(&config.data, store::Limits::default(), key).await?)
 }
 
 /// The config, as far as commands need it that do not run the appliance.
@@ -185,7 +192,9 @@ impl From<StoreError> for Fault {
             StoreError::Create { .. }
             | StoreError::Open { .. }
             | StoreError::Corrupt { .. }
-            | StoreError::Newer { .. } => Exit::CannotCreate,
+            | StoreError::Newer { .. }
+            | StoreError::Key(_)
+            | StoreError::WrongKey { .. } => Exit::CannotCreate,
             StoreError::Full | StoreError::Busy | StoreError::Io(_) => Exit::TryAgain,
             StoreError::NoTask(_) | StoreError::Ended(_) | StoreError::NameTaken(_) => Exit::Failed,
             _ => Exit::Internal,

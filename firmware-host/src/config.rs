@@ -24,7 +24,7 @@ use shoal_conductor::{
 
 pub use first::{Written, write_defaults};
 
-use crate::{exit::Fault, secret::Secret};
+use crate::{exit::Fault, secret::Secret, store};
 
 /// The name of the engine's worker.
 pub const LOCAL: &str = "local";
@@ -63,6 +63,8 @@ pub struct Config {
     pub ultra_min_parameters: u64,
     /// Bounds on tasks and stored things.
     pub limits: Limits,
+    /// Where the key of the store is, if not where it is by itself.
+    pub store_key: Option<PathBuf>,
     /// Workers beside the local one.
     pub workers: Vec<WorkerEntry>,
     /// Further models on this board.
@@ -284,10 +286,13 @@ impl Config {
             }
             other => other,
         };
-        loaded.map_err(|error| match error {
-            PolicyError::Read { .. } => Fault::usage(error),
-            _ => Fault::usage(format!("{}: {error}", self.policy.display())),
-        })
+        loaded.map_err(|error| policy_fault(&self.policy, &error))
+    }
+
+    /// Where the key of the store is looked for.
+    #[must_use]
+    pub fn key_source(&self) -> store::KeySource {
+        store::KeySource::new(self.store_key.clone())
     }
 
     /// What a reader should know though config and policy are each valid.
@@ -309,10 +314,21 @@ impl Config {
                 ));
             }
         }
-        for id in policy.workers.keys() {
-            if !known.contains(id.as_str()) {
+        let remote = self.workers.iter().filter(|w| w.place == Place::Remote);
+        let remote: BTreeSet<&str> = remote.map(|worker| worker.id.as_str()).collect();
+        warnings.extend(policy.warnings_about(&known, &remote));
+        let root = format!("mqtt:shoal/v1/{}/", self.site);
+        let topics = [
+            format!("{root}{}/tasks", self.appliance),
+            format!("{root}tasks"),
+        ];
+        for (index, source) in policy.by_source.iter().enumerate() {
+            if let Some(filter) = &source.topic
+                && !topics.iter().any(|topic| source.matches(topic))
+            {
                 warnings.push(format!(
-                    "policy speaks of a worker \"{id}\" that the config does not have"
+                    "source[{index}] is about the topic \"{filter}\", by which no task comes: tasks come by \"{}\"",
+                    topics[0].trim_start_matches("mqtt:")
                 ));
             }
         }
@@ -325,6 +341,21 @@ impl Config {
             path
         } else {
             data.join(path)
+        }
+    }
+}
+
+/// A mistake in a policy, with file and line.
+pub fn policy_fault(path: &Path, error: &PolicyError) -> Fault {
+    match error {
+        PolicyError::Read { .. } => Fault::usage(error),
+        PolicyError::Document(_) => Fault::usage(format!("{}: {error}", path.display())),
+        PolicyError::Value { key, .. } => {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            match locate::line_of(&text, key) {
+                0 => Fault::usage(format!("{}: {error}", path.display())),
+                line => Fault::usage(format!("{}: line {line}: {error}", path.display())),
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 //!   broker delivers it again; its id, or the message's fingerprint where it has none, makes it one task.
 //! - Reports leave from the outbox in their order and stay in it until the broker acknowledged them. When a connection
 //!   breaks in between, a report may arrive twice; it never arrives not at all.
+//! - A signed decision is counted once it is verified; see [`decision`].
 //! - Without a broker the appliance runs, one warning is logged for each outage, and the outbox holds.
 //!
 //! This module knows nothing of SQL and of how tasks are done; what it needs of a broker is [`broker`], and rumqttc
@@ -13,6 +14,7 @@
 
 mod backoff;
 mod broker;
+mod decision;
 mod intake;
 mod mqtt;
 mod request;

@@ -13,6 +13,11 @@
 //! - asking and deciding: the approval and its report;
 //! - reserving: the sum of the day and the new charge, so that no two reservations pass the same check.
 //!
+//! # What is sealed and chained
+//! Every text is sealed ([`seal`]) by the statement that writes it, and everything that the record of a task consists of
+//! has its link in one hash chain ([`chain`]), written by the same transaction. Nothing is deleted without a link that
+//! says so.
+//!
 //! # What is synced
 //! Every transaction, before its caller hears of it (`synchronous=FULL`, write-ahead log). One thread owns the writing
 //! connection and commits all that waits at that moment together, each job in its own savepoint, so that many
@@ -26,19 +31,26 @@
 //! # Bounds
 //! Open tasks by the caller's limit, the outbox by [`outbox::Limits`], finished tasks by [`MAX_FINISHED`] and
 //! the bytes of the file by [`Limits::bytes`]: beyond either the oldest finished tasks go, with their traces, though none
-//! that ended in the last ten minutes. Results and questions are never dropped from the outbox; while they fill it, no task is taken. Charges are kept for [`ledger::KEPT_DAYS`].
+//! that ended in the last ten minutes. What policy keeps for so many days goes after them ([`Store::purge`]). Results and questions are never dropped from the outbox; while they fill it, no task is taken. Charges are kept for [`ledger::KEPT_DAYS`].
 
 mod approval;
+mod audit;
+mod chain;
 mod check;
 mod error;
+mod export;
 mod head;
+mod kept;
 mod key;
 pub mod ledger;
 mod moment;
 pub mod outbox;
 mod reader;
 mod report;
+mod retention;
 mod schema;
+mod seal;
+mod standing;
 mod task;
 mod trace;
 mod writer;
@@ -54,16 +66,20 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use approval::{ApprovalRecord, DecideOutcome};
+pub use approval::{ApprovalRecord, Ballot, DecideOutcome, Reach};
+pub use audit::{Audit, Fault, Wrong};
 pub use error::StoreError;
+pub use export::ExportLine;
 pub use head::{TaskFilter, TaskHead};
 pub use key::{KeyInfo, NewKey, Scope};
 pub use moment::Moment;
 pub use outbox::{Class, Message};
+pub use seal::source::{CREDENTIAL, FILE as KEY_FILE, KeyError, KeySource};
+pub use standing::StandingApproval;
 pub use task::{Accepting, Insertion, MAX_FINISHED, ReplyTo, TaskRecord};
 pub use trace::Entry;
 
-use self::{reader::Reader, writer::Writer};
+use self::{kept::Keeper, reader::Reader, seal::Sealer, writer::Writer};
 
 /// The file in the data folder.
 pub const FILE: &str = "shoal.db";
@@ -108,21 +124,25 @@ struct Inner {
 
 impl Store {
     /// Opens the store in the data folder, making both where they are missing: the folder for its owner alone, the
-    /// file too.
+    /// file and its key too.
     pub async fn open(data: &Path) -> Result<Self, StoreError> {
-        Self::open_with(data, Limits::default()).await
+        Self::open_with(data, Limits::default(), KeySource::default()).await
     }
 
-    /// The same, with other limits.
-    pub async fn open_with(data: &Path, limits: Limits) -> Result<Self, StoreError> {
+    /// The same, with other limits and the key from another place.
+    pub async fn open_with(
+        data: &Path,
+        limits: Limits,
+        key: KeySource,
+    ) -> Result<Self, StoreError> {
         let data = data.to_owned();
-        let opened = tokio::task::spawn_blocking(move || open(&data)).await;
-        let (path, writer, reader) = opened.map_err(|_| StoreError::Stopped)??;
+        let opened = tokio::task::spawn_blocking(move || open(&data, &key)).await;
+        let opened = opened.map_err(|_| StoreError::Stopped)??;
         Ok(Self {
             inner: Arc::new(Inner {
-                path,
-                writer: Writer::start(writer)?,
-                reader: Reader::new(reader),
+                path: opened.path,
+                writer: Writer::start(opened.writer, opened.keeper)?,
+                reader: Reader::new(opened.reader),
                 outbox: limits.outbox,
                 max_bytes: limits.bytes,
                 checked: check::Checked::default(),
@@ -214,16 +234,40 @@ impl std::fmt::Debug for Store {
     }
 }
 
+struct Opened {
+    path: PathBuf,
+    writer: Connection,
+    keeper: Keeper,
+    reader: Connection,
+}
+
 /// Makes the folder and the file, and opens a connection to write and one to read.
-fn open(data: &Path) -> Result<(PathBuf, Connection, Connection), StoreError> {
+fn open(data: &Path, key: &KeySource) -> Result<Opened, StoreError> {
     make_folder(data)?;
     let path = data.join(FILE);
     make_file(&path)?;
-    let mut writer = Connection::open(&path).map_err(|e| StoreError::opening(&path, &e))?;
-    schema::prepare(&mut writer, &path)?;
-    let reader = Connection::open(&path).map_err(|e| StoreError::opening(&path, &e))?;
-    schema::prepare_reader(&reader).map_err(|e| StoreError::opening(&path, &e))?;
-    Ok((path, writer, reader))
+    let opening = |e| StoreError::opening(&path, &e);
+    let mut writer = Connection::open(&path).map_err(opening)?;
+    schema::configure(&writer, &path)?;
+    let known = schema::key_check(&writer, &path)?;
+    let master = key.master(data, known.is_none())?;
+    if known.is_some_and(|known| known != master.check()) {
+        return Err(StoreError::WrongKey { path });
+    }
+    let sealer = Sealer::new(&master).map_err(|e| StoreError::value("the store's key", &e))?;
+    let sealer = Arc::new(sealer);
+    seal::install(&writer, &sealer).map_err(opening)?;
+    let migrated = schema::migrate(&mut writer, &path, &master.check())?;
+    let keeper = Keeper::new(&writer, data.join(kept::FILE), migrated)?;
+    let reader = Connection::open(&path).map_err(opening)?;
+    schema::prepare_reader(&reader).map_err(opening)?;
+    seal::install(&reader, &sealer).map_err(opening)?;
+    Ok(Opened {
+        path,
+        writer,
+        keeper,
+        reader,
+    })
 }
 
 #[cfg(unix)]

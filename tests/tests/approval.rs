@@ -1,6 +1,8 @@
 //! An escalation that needs a person's word.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use reqwest::StatusCode;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use shoal_tests::{
     appliance::{Appliance, Setup},
@@ -171,4 +173,110 @@ async fn an_open_question_is_on_the_broker_until_it_is_decided() -> Result<()> {
             .then_some(())
     })
     .await
+}
+
+#[tokio::test]
+async fn two_people_are_needed_and_one_of_them_twice_is_one_also_after_a_kill() -> Result<()> {
+    let policy = format!("{}\n[approvals.people]\nconfidential = 2\n", asking());
+    let (provider, mut appliance) = plant(&policy).await?;
+    let keys = [
+        appliance.key("ada", &["--scope", "approve"]).await?,
+        appliance.key("bob", &["--scope", "approve"]).await?,
+    ];
+    hand_in(&appliance, "two-1").await?;
+    let id = question(&appliance).await?;
+    let client = shoal_tests::appliance::client();
+    let url = format!("http://{}/api/approvals/{id}", appliance.address());
+    let approve = async |key: &str| {
+        let body = json!({"decision": "approve"});
+        client.post(&url).bearer_auth(key).json(&body).send().await
+    };
+    let counted: Value = approve(&keys[0]).await?.json().await?;
+    assert_eq!((&counted["have"], &counted["need"]), (&json!(1), &json!(2)));
+    appliance.kill().await?;
+    appliance.restart().await?;
+    assert_eq!(approve(&keys[0]).await?.status(), StatusCode::CONFLICT);
+    assert_eq!(question(&appliance).await?, id);
+    assert_eq!(provider.recorder.connections(), 0);
+    assert!(approve(&keys[1]).await?.status().is_success());
+    assert_eq!(appliance.ended("two-1").await?["state"], "done");
+    assert_eq!(worker(&appliance, "two-1").await?, "cloud");
+    assert!(
+        appliance
+            .run(&["trace", "--verify"])
+            .await?
+            .status
+            .success()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_approval_as_a_rule_holds_for_the_next_task_until_it_is_revoked() -> Result<()> {
+    let (_provider, appliance) = plant(&asking()).await?;
+    hand_in(&appliance, "rule-1").await?;
+    let id = question(&appliance).await?;
+    appliance
+        .printed_by(&["approvals", "approve", &id, "--for", "rule"])
+        .await?;
+    appliance.ended("rule-1").await?;
+    hand_in(&appliance, "rule-2").await?;
+    appliance.ended("rule-2").await?;
+    assert_eq!(worker(&appliance, "rule-2").await?, "cloud");
+    let events = appliance.events("rule-2").await?;
+    let by = events
+        .iter()
+        .find_map(|event| event["decision"]["by"].as_str());
+    assert!(
+        by.is_some_and(|by| by.starts_with("standing approval 1 of cli")),
+        "{by:?}"
+    );
+    appliance.printed_by(&["approvals", "revoke", "1"]).await?;
+    hand_in(&appliance, "rule-3").await?;
+    let id = question(&appliance).await?;
+    appliance.printed_by(&["approvals", "deny", &id]).await?;
+    appliance.ended("rule-3").await?;
+    assert_eq!(worker(&appliance, "rule-3").await?, "local");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signed_message_approves_and_an_altered_one_does_not() -> Result<()> {
+    let provider = Provider::start().await?;
+    let broker = Broker::start().await?;
+    let ada = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).map_err(|e| anyhow!("{e}"))?;
+    let public = hex::encode(ada.public_key().as_ref());
+    let policy = format!("{}\n[approvals.approvers]\nada = \"{public}\"\n", asking());
+    let setup = Setup::new()?.policy(&policy).broker(broker.port());
+    let appliance = provider.serves(setup)?.start().await?;
+    let root = "shoal/v1/plant/line3";
+    let heard = broker.subscribe(&format!("{root}/#")).await?;
+    hand_in(&appliance, "signed-1").await?;
+    let id = question(&appliance).await?;
+    let asked = heard.first(&format!("{root}/approvals/{id}")).await?;
+    let digest = asked["digest"].as_str().unwrap_or_default();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let expires_at = u64::try_from(now.as_millis())? + 600_000;
+    let nonce = "0123456789abcdef";
+    let statement = format!(
+        "shoal-decision-1\nplant/line3\n{id}\n{digest}\napprove\nonce\nada\n{nonce}\n{expires_at}\n"
+    );
+    let signature = hex::encode(ada.sign(statement.as_bytes()));
+    let topic = format!("{root}/approvals/{id}/decision");
+    let message = |reach: &str| {
+        json!({"approver": "ada", "decision": "approve", "for": reach, "nonce": nonce,
+            "expires_at": expires_at, "signature": signature})
+        .to_string()
+    };
+    broker.publish(&topic, &message("rule"), &[]).await?;
+    let refused = heard.first(&format!("{root}/errors")).await?;
+    assert!(
+        refused["error"].to_string().contains("signature"),
+        "{refused}"
+    );
+    assert_eq!(question(&appliance).await?, id);
+    broker.publish(&topic, &message("once"), &[]).await?;
+    appliance.ended("signed-1").await?;
+    assert_eq!(worker(&appliance, "signed-1").await?, "cloud");
+    Ok(())
 }

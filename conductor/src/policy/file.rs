@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf};
 use serde::Deserialize;
 
 use super::{
-    Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy, pattern,
+    Approver, Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy,
+    pattern,
+    source::{Source, SourceRow},
 };
 use crate::{
     detect::Kind,
@@ -16,6 +18,8 @@ use crate::{
 
 /// The most words that dictionaries may have together.
 pub const MAX_WORDS: usize = 500_000;
+/// The most people that can be asked for one approval.
+pub const MAX_PEOPLE: u8 = 5;
 
 /// The longest word or phrase of a dictionary, in bytes: a text is compared with it from each of its words on.
 pub const MAX_WORD: usize = 256;
@@ -30,11 +34,52 @@ pub struct File {
     escalation: EscalationTable,
     types: BTreeMap<Kind, Label>,
     sources: SourceTable,
+    source: Vec<SourceRow>,
     workers: BTreeMap<String, WorkerTable>,
     dictionaries: Vec<DictionaryTable>,
     patterns: Vec<pattern::Table>,
     budget: BudgetTable,
     limits: LimitTable,
+    retention: RetentionTable,
+    approvals: ApprovalTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ApprovalTable {
+    people: PeopleTable,
+    approvers: BTreeMap<String, String>,
+}
+
+/// How many.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PeopleTable {
+    public: u8,
+    internal: u8,
+    confidential: u8,
+    restricted: u8,
+}
+
+impl Default for PeopleTable {
+    fn default() -> Self {
+        Self {
+            public: 1,
+            internal: 1,
+            confidential: 1,
+            restricted: 1,
+        }
+    }
+}
+
+/// Days.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RetentionTable {
+    public: Option<u16>,
+    internal: Option<u16>,
+    confidential: Option<u16>,
+    restricted: Option<u16>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,6 +168,12 @@ impl File {
     pub fn resolve(self, folder: &Path) -> Result<Policy, PolicyError> {
         let mut types = Kind::defaults();
         types.extend(self.types);
+        let lists = self
+            .dictionaries
+            .iter()
+            .filter_map(|table| table.file.as_ref());
+        let files = lists.map(|file| folder.join(file)).collect();
+        let by_source = sources(self.source, &mut types)?;
         let dictionaries = dictionaries(self.dictionaries, folder, &types)?;
         let patterns = pattern::resolve(self.patterns, &types)?;
         let mut workers = BTreeMap::new();
@@ -144,10 +195,20 @@ impl File {
                 api: self.sources.api,
                 mqtt: self.sources.mqtt,
             },
+            by_source,
             dictionaries,
             patterns,
-            budget: budget(self.budget)?,
+            budget: budget("budget", &self.budget)?,
             limits: limits(&self.limits)?,
+            retention: [
+                self.retention.public,
+                self.retention.internal,
+                self.retention.confidential,
+                self.retention.restricted,
+            ],
+            people: people(&self.approvals.people)?,
+            approvers: approvers(self.approvals.approvers)?,
+            files,
         })
     }
 }
@@ -182,9 +243,9 @@ fn worker(key: &str, table: WorkerTable) -> Result<WorkerPolicy, PolicyError> {
     })
 }
 
-fn budget(table: BudgetTable) -> Result<Budget, PolicyError> {
+fn budget(key: &str, table: &BudgetTable) -> Result<Budget, PolicyError> {
     let money_per_day = match table.money_per_day {
-        Some(amount) => Some(dollars("budget.money_per_day", amount)?),
+        Some(amount) => Some(dollars(&format!("{key}.money_per_day"), amount)?),
         None => None,
     };
     Ok(Budget {
@@ -192,6 +253,65 @@ fn budget(table: BudgetTable) -> Result<Budget, PolicyError> {
         tokens_per_day: table.tokens_per_day.map(Tokens),
         requests_per_day: table.requests_per_day,
     })
+}
+
+fn people(table: &PeopleTable) -> Result<[u8; 4], PolicyError> {
+    let all = [
+        table.public,
+        table.internal,
+        table.confidential,
+        table.restricted,
+    ];
+    for (label, people) in Label::ALL.into_iter().zip(all) {
+        if !(1..=MAX_PEOPLE).contains(&people) {
+            return Err(value(
+                &format!("approvals.people.{label}"),
+                format!("{people} is not from 1 to {MAX_PEOPLE}"),
+            ));
+        }
+    }
+    Ok(all)
+}
+
+fn approvers(table: BTreeMap<String, String>) -> Result<BTreeMap<String, Approver>, PolicyError> {
+    let mut all = BTreeMap::new();
+    for (name, text) in table {
+        let key = format!("approvals.approvers.{name}");
+        // A name stands in traces and in what is signed, like an id.
+        WorkerId::try_new(name.as_str()).map_err(|error| value(&key, error.to_string()))?;
+        let mut bytes = Approver::default();
+        hex::decode_to_slice(text.trim(), &mut bytes)
+            .map_err(|_| value(&key, "it is no Ed25519 public key: 64 hexadecimal digits"))?;
+        all.insert(name, bytes);
+    }
+    Ok(all)
+}
+
+/// A field's type has the label that the field gives it, unless `[types]` gives it a higher one.
+fn sources(
+    rows: Vec<SourceRow>,
+    types: &mut BTreeMap<Kind, Label>,
+) -> Result<Vec<Source>, PolicyError> {
+    let mut all = Vec::with_capacity(rows.len());
+    for (index, row) in rows.into_iter().enumerate() {
+        let key = format!("source[{index}]");
+        let table = BudgetTable {
+            money_per_day: row.money_per_day,
+            tokens_per_day: row.tokens_per_day,
+            requests_per_day: row.requests_per_day,
+        };
+        let budget = budget(&key, &table)?;
+        let source = row.resolve(budget).map_err(|(name, reason)| {
+            let dot = if name.is_empty() { "" } else { "." };
+            value(&format!("{key}{dot}{name}"), reason)
+        })?;
+        if let Some(field) = &source.field {
+            let label = types.entry(field.kind.clone()).or_default();
+            *label = (*label).max(source.label);
+        }
+        all.push(source);
+    }
+    Ok(all)
 }
 
 fn limits(table: &LimitTable) -> Result<Limits, PolicyError> {

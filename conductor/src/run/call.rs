@@ -101,9 +101,7 @@ impl Run<'_> {
         worker: &Arc<dyn Worker>,
         draft: &Draft,
     ) -> Result<Output, Ended> {
-        let (ruling, passage) =
-            self.gate
-                .pass(worker.id(), worker.place(), draft, &mut lock(&self.vault));
+        let (ruling, passage) = self.pass(worker, draft);
         self.record(judged(job, worker, &ruling)).await?;
         if self.mode == Mode::Plan {
             return imagined(job, worker, &ruling);
@@ -111,7 +109,7 @@ impl Run<'_> {
         let permit = match passage {
             Passage::Refused => return Err(not_allowed(ruling.rule)),
             Passage::Clear(permit) => permit,
-            Passage::Ask(petition) => self.ask(job, worker, petition).await?,
+            Passage::Ask(petition) => self.ask(job, worker, petition, draft).await?,
         };
         self.call(job, worker, permit, draft).await
     }
@@ -122,6 +120,7 @@ impl Run<'_> {
         job: &Job,
         worker: &Arc<dyn Worker>,
         petition: Petition,
+        draft: &Draft,
     ) -> Result<Permit, Ended> {
         let desk = &self.parts.desk;
         let on_record = desk
@@ -132,7 +131,7 @@ impl Run<'_> {
             on_record.unwrap_or_else(ApprovalId::fresh),
             self.task.id.clone(),
             job.number,
-            self.parts.policy.limits.approval.0 / 1_000,
+            self.policy.limits.approval.0 / 1_000,
         );
         self.record(Event::Asked {
             step: job.number,
@@ -154,9 +153,17 @@ impl Run<'_> {
             decision: decision.clone(),
         })
         .await?;
-        petition
-            .decided(&question, &decision)
-            .ok_or_else(|| not_allowed(word(&decision)))
+        if !matches!(decision, Decision::Approved { .. }) {
+            return Err(not_allowed(word(&decision)));
+        }
+        // People take their time, and the policy may be another one by now.
+        match self.pass(worker, draft) {
+            (ruling, Passage::Refused) => Err(not_allowed(ruling.rule)),
+            (_, Passage::Clear(permit)) => Ok(permit),
+            (_, Passage::Ask(again)) => again
+                .decided(&question, &decision)
+                .ok_or_else(|| not_allowed(word(&decision))),
+        }
     }
 
     async fn call(
@@ -241,10 +248,11 @@ impl Run<'_> {
             tokens: read + written,
             cost: self.known(worker.id()).price.of(read, written),
         };
+        let bounds = self.standing.get().policy.bounds(&self.task.from);
         match self
             .parts
             .ledger
-            .reserve(&estimate, &self.parts.policy.budget)
+            .reserve_within(&estimate, &bounds.allowances)
             .await
         {
             Ok(charge) => Ok(Some(charge)),

@@ -18,6 +18,7 @@ impl Run<'_> {
                 None => true,
                 Some(allowed) => allowed.contains(worker.id()),
             })
+            .filter(|worker| self.bounds.allow(worker.id()))
     }
 
     pub fn pool_ids(&self) -> Vec<WorkerId> {
@@ -34,12 +35,7 @@ impl Run<'_> {
     }
 
     pub fn known(&self, worker: &WorkerId) -> WorkerPolicy {
-        self.parts
-            .policy
-            .workers
-            .get(worker)
-            .cloned()
-            .unwrap_or_default()
+        self.policy.workers.get(worker).cloned().unwrap_or_default()
     }
 
     /// Everybody in the pool, with what the gate would say to `draft`.

@@ -14,7 +14,7 @@ use super::{
     body::Body,
     error::ApiError,
 };
-use crate::store::{DecideOutcome, Scope};
+use crate::store::{Ballot, DecideOutcome, Reach, Scope};
 
 /// Which questions.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Which {
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     decision: Choice,
+    #[serde(default)]
+    r#for: Reach,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,7 +69,13 @@ pub async fn decide(
     let outcome = api
         .appliance()
         .store()
-        .decide(&approval, yes, &caller.from)
+        .vote(
+            &approval,
+            Ballot {
+                reach: answer.r#for,
+                ..Ballot::new(yes, caller.from.as_str())
+            },
+        )
         .await
         .map_err(|error| of_store(&error))?;
     match outcome {
@@ -76,6 +84,20 @@ pub async fn decide(
             "decision": if yes { "approved" } else { "denied" },
             "by": caller.from,
         }))),
+        DecideOutcome::Counted { have, need } => Ok(Json(json!({
+            "id": approval,
+            "decision": "counted",
+            "by": caller.from,
+            "have": have,
+            "need": need,
+        }))),
+        DecideOutcome::Again => Err(ApiError::conflict(
+            "already_counted",
+            format!(
+                "{} has approved {approval} already; another person must",
+                caller.from
+            ),
+        )),
         DecideOutcome::AlreadyDecided { decision } => Err(ApiError::conflict(
             "already_decided",
             format!("approval {approval} has its answer already: {decision:?}"),
@@ -86,4 +108,29 @@ pub async fn decide(
         )),
         DecideOutcome::Unknown => Err(missing()),
     }
+}
+
+/// The approvals that hold for more than one question.
+pub async fn standing(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    caller.needs(Scope::Approve)?;
+    let store = api.appliance().store();
+    let standing = store.standing_approvals().await;
+    let standing = standing.map_err(|error| of_store(&error))?;
+    Ok(Json(json!({"standing": standing})))
+}
+
+/// Ends one of them.
+pub async fn revoke(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(number): Path<i64>,
+) -> Result<Json<Value>, ApiError> {
+    caller.needs(Scope::Approve)?;
+    let store = api.appliance().store();
+    let revoked = store.revoke_standing(number, &caller.from).await;
+    if !revoked.map_err(|error| of_store(&error))? {
+        let missing = format!("there is no standing approval {number} in force");
+        return Err(ApiError::not_found(missing));
+    }
+    Ok(Json(json!({"standing": number, "revoked_by": caller.from})))
 }

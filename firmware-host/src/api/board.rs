@@ -23,5 +23,6 @@ pub async fn show(State(api): State<Api>, caller: Caller) -> Result<Json<Value>,
         "decision": report.decision,
         "health": health,
         "memory_shortage": api.appliance().shortage(),
+        "policy": *api.parts().policy.borrow(),
     })))
 }

@@ -47,11 +47,11 @@ pub async fn explain(
     Body(question): Body<Question>,
 ) -> Result<Response, ApiError> {
     caller.needs(Scope::Chat)?;
-    let declared = question.label.join(caller.label).join(api.parts().label);
+    let declared = question.label.join(caller.label);
     let explanation = api
         .appliance()
         .conductor()
-        .explain(&question.text, declared);
+        .explain(&question.text, declared, &caller.from);
     Ok(shown(&headers, &explanation))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use serde_json::Value;
 use shoal_conductor::{
-    id::TaskId,
+    id::{TaskId, WorkerId},
     label::Label,
     task::{Target, Task},
 };
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Api, LABEL_HEADER, TASK_HEADER,
+    Api, LABEL_HEADER, TASK_HEADER, WORKERS_HEADER,
     auth::{Caller, of_store},
     error::ApiError,
     wish::{Wish, label_of},
@@ -52,7 +52,7 @@ impl Api {
             (None, None) => TaskId::fresh(),
         };
         let label: Label = [
-            self.parts().label,
+            self.appliance().conductor().policy().sources.api,
             caller.label,
             wish.label,
             header_label(headers)?,
@@ -68,7 +68,7 @@ impl Api {
             effort: wish.effort,
             label,
             from: caller.from.clone(),
-            workers: caller.workers.clone(),
+            workers: narrowed(caller.workers.clone(), headers)?,
         })
     }
 
@@ -150,6 +150,27 @@ fn id_of(headers: &HeaderMap) -> Result<Option<TaskId>, ApiError> {
     TaskId::try_new(text.unwrap_or_default())
         .map(Some)
         .map_err(|error| ApiError::invalid(name, format!("the header {name}: {error}")))
+}
+
+/// The workers that both the key and the request allow.
+fn narrowed(
+    key: Option<Vec<WorkerId>>,
+    headers: &HeaderMap,
+) -> Result<Option<Vec<WorkerId>>, ApiError> {
+    let Some(value) = headers.get(WORKERS_HEADER) else {
+        return Ok(key);
+    };
+    let wanted = value
+        .to_str()
+        .unwrap_or_default()
+        .split(',')
+        .map(|name| WorkerId::try_new(name.trim()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| ApiError::invalid(WORKERS_HEADER, format!("{WORKERS_HEADER}: {error}")))?;
+    Ok(Some(match key {
+        None => wanted,
+        Some(key) => key.into_iter().filter(|id| wanted.contains(id)).collect(),
+    }))
 }
 
 fn header_label(headers: &HeaderMap) -> Result<Label, ApiError> {

@@ -54,6 +54,10 @@ pub async fn ready(State(api): State<Api>) -> Response {
     if broker == "disconnected" {
         degraded.push("the MQTT broker is not connected; reports wait".to_owned());
     }
+    // Anyone may ask this, so it does not say what is in the file.
+    if parts.policy.borrow().error.is_some() {
+        degraded.push("the policy file has a mistake; the former policy holds".to_owned());
+    }
     let status = if reasons.is_empty() {
         StatusCode::OK
     } else {

@@ -26,6 +26,7 @@ use shoal_conductor::{
     worker::{Call, Finish, Place, Reply, Usage, Worker, WorkerError},
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -33,6 +34,7 @@ use super::{Api, Parts};
 use crate::{
     appliance::{Appliance, ApplianceLimits, Slots},
     config::ApiLimits,
+    reload::PolicyState,
     secret::Secret,
     store::{NewKey, Scope, Store},
 };
@@ -143,7 +145,7 @@ impl Bench {
                 header: Duration::from_secs(5),
                 drain: Duration::ZERO,
             },
-            label: Label::Public,
+            policy: watch::Sender::new(PolicyState::new("/policy.toml".into())).subscribe(),
             broker: None,
             degraded: vec!["one thing".into()],
             stopping: CancellationToken::new(),

@@ -138,6 +138,7 @@ mod tests {
             shown: Vec::new(),
             digest: String::new(),
             expires_after: 600,
+            people: 1,
         }
     }
 

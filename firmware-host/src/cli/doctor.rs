@@ -20,7 +20,7 @@ use crate::{
     config::{Config, KeySource, Places, WorkerEntry},
     exit::{Exit, Fault},
     running::Running,
-    store::{FILE, Store, TaskFilter},
+    store::{FILE, TaskFilter},
     tls::Files,
 };
 
@@ -120,6 +120,7 @@ async fn checks(places: &Places) -> Vec<Check> {
         Ok(policy) => checks.extend(policies(&config, policy)),
         Err(fault) => checks.push(fail("policy", fault)),
     }
+    checks.extend(running_policy(&config).await);
     checks.push(store(&config).await);
     checks.push(model(&config).await);
     checks.extend(engine(&config).await);
@@ -162,6 +163,17 @@ fn policies(config: &Config, policy: &Policy) -> Vec<Check> {
     warnings.iter().map(|said| warn("policy", said)).collect()
 }
 
+/// Whether the appliance that runs keeps to the file as it is now.
+async fn running_policy(config: &Config) -> Option<Check> {
+    let client = Client::find(&config.data).ok().flatten()?;
+    let board: serde_json::Value = client.get("/api/board").await.ok()?;
+    let error = board["policy"]["error"].as_str()?;
+    Some(fail(
+        "running",
+        format!("the appliance keeps to the former policy, since the file has a mistake: {error}"),
+    ))
+}
+
 async fn store(config: &Config) -> Check {
     let path = config.data.join(FILE);
     if !path.exists() {
@@ -170,7 +182,7 @@ async fn store(config: &Config) -> Check {
             format!("there is no {} yet; `shoal serve` makes it", path.display()),
         );
     }
-    let store = match Store::open(&config.data).await {
+    let store = match super::open_store(config).await {
         Ok(store) => store,
         Err(error) => return fail("store", error),
     };

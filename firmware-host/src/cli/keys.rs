@@ -71,10 +71,16 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
                 label,
                 workers: (!workers.is_empty()).then_some(workers),
             };
-            create(&Store::open(&places.data).await?, new, json, out).await
+            create(
+                &super::open_store(&super::config(places)?).await?,
+                new,
+                json,
+                out,
+            )
+            .await
         }
         Action::List { json } => {
-            let keys = store(&places.data).await?.keys().await?;
+            let keys = store(places).await?.keys().await?;
             if json {
                 super::json(out, &json!({"keys": keys}))?;
             } else {
@@ -83,7 +89,7 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
             Ok(Exit::Done)
         }
         Action::Revoke { key } => {
-            if !store(&places.data).await?.revoke_key(&key).await? {
+            if !store(places).await?.revoke_key(&key).await? {
                 return Err(Fault::failed(format!(
                     "there is no key \"{key}\" in force; `shoal keys list` shows them"
                 )));

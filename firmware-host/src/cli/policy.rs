@@ -11,13 +11,13 @@ use serde_json::json;
 use shoal_conductor::{
     conductor::{Conductor, Parts},
     label::Label,
-    policy::{Policy, PolicyError},
+    policy::Policy,
     route::rule::Rule,
 };
 
 use super::{config, input};
 use crate::{
-    config::Places,
+    config::{Places, policy_fault},
     exit::{Exit, Fault},
     nowhere::Nowhere,
     pool::Pool,
@@ -41,6 +41,12 @@ pub enum Action {
         /// How sensitive it is at least: public, internal, confidential or restricted
         #[arg(long, default_value = "public")]
         label: Label,
+        /// As if it came with the API key of this name
+        #[arg(long, value_name = "NAME", conflicts_with = "topic")]
+        key: Option<String>,
+        /// As if it came by this MQTT topic
+        #[arg(long)]
+        topic: Option<String>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -51,7 +57,20 @@ pub enum Action {
 pub fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
     match action {
         Action::Check { file, json } => check(places, file.as_deref(), json, out),
-        Action::Explain { text, label, json } => explain(places, &input(text)?, label, json, out),
+        Action::Explain {
+            text,
+            label,
+            key,
+            topic,
+            json,
+        } => {
+            let from = match (key, topic) {
+                (Some(key), _) => format!("api:{key}"),
+                (None, Some(topic)) => format!("mqtt:{topic}"),
+                (None, None) => "cli".to_owned(),
+            };
+            explain(places, &input(text)?, label, &from, json, out)
+        }
     }
 }
 
@@ -64,10 +83,7 @@ fn check(
     let config = config(places)?;
     let (path, policy) = match file {
         Some(path) => {
-            let policy = Policy::load(path).map_err(|error| match error {
-                PolicyError::Read { .. } => Fault::usage(error),
-                _ => Fault::usage(format!("{}: {error}", path.display())),
-            })?;
+            let policy = Policy::load(path).map_err(|error| policy_fault(path, &error))?;
             (path.to_owned(), policy)
         }
         None => (config.policy.clone(), config.load_policy()?),
@@ -103,6 +119,7 @@ fn explain(
     places: &Places,
     text: &str,
     label: Label,
+    from: &str,
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<Exit, Fault> {
@@ -119,7 +136,7 @@ fn explain(
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;
-    let explanation = conductor.explain(text, label);
+    let explanation = conductor.explain(text, label, from);
     if as_json {
         super::json(out, &explanation)?;
     } else {

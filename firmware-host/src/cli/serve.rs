@@ -15,6 +15,7 @@ use shoal_wire::Root;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ use crate::{
     link::{self, LinkHandle, LinkOptions},
     memory::{self, Watch},
     pool::Pool,
+    reload::{self, PolicyState},
+    retention,
     running::Running,
     secret::Secret,
     store::{self, NewKey, Scope, Store, outbox},
@@ -47,7 +50,7 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
     let mut signals = Signals::new()?;
     let (config, policy) = prepare(places)?;
     let running = Running::claim(&config.data)?;
-    let store = Store::open_with(&config.data, store_limits(&config)).await?;
+    let store = Store::open_with(&config.data, store_limits(&config), config.key_source()).await?;
     let (listening, addresses) = listen(&config).await?;
     let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
         .await
@@ -63,7 +66,6 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
             .map_err(ToString::to_string),
         ..greeting(places, &config, &board, addresses)
     };
-    let source = policy.sources.api;
     let relief = pool.relief();
     let appliance = appliance(&config, policy, pool, &store)?;
     let stopping = CancellationToken::new();
@@ -75,16 +77,27 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
     appliance.heed(memory::start(watch, relief, stopping.clone()));
     let link = Link::start(&config, &appliance).await?;
     welcome.resumed = appliance.resume().await?;
+    let policy = watch::Sender::new(PolicyState::new(config.policy.clone()));
     let api = Api::new(api::Parts {
         appliance: appliance.clone(),
         board,
         cli_key: running.key().clone(),
         limits: config.api,
-        label: source,
+        policy: policy.subscribe(),
         broker: link.as_ref().map(|link| link.handle.connected()),
         degraded: welcome.degraded.clone(),
         stopping: stopping.clone(),
     });
+    let hangup = signal(SignalKind::hangup()).map_err(Fault::internal)?;
+    let following = reload::follow(
+        config.clone(),
+        appliance.clone(),
+        hangup,
+        policy,
+        stopping.clone(),
+    );
+    tokio::spawn(following);
+    tokio::spawn(retention::keep(appliance.clone(), stopping.clone()));
     // First the key of the command line, so that whoever sees the server ready can use it.
     running.announce(welcome.http)?;
     let server = api::serve(api.router(), listening, config.api, stopping.clone());

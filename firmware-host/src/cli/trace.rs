@@ -1,12 +1,13 @@
 //! `shoal trace`.
 
+mod audit;
 mod line;
 
 use std::{fmt::Write as _, io::Write};
 
 use clap::Args;
 use serde_json::json;
-use shoal_conductor::{id::TaskId, trace::Event, worker::Usage};
+use shoal_conductor::{id::TaskId, label::Label, trace::Event, worker::Usage};
 
 use super::{store, text};
 use crate::{
@@ -27,11 +28,35 @@ pub struct Options {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Check that nothing in the record was changed, removed or added; 1 if something was
+    #[arg(long, conflicts_with_all = ["id", "last"])]
+    verify: bool,
+    /// With --verify: the head of the chain as it was noted before must be in it still
+    #[arg(long, value_name = "HEAD", requires = "verify")]
+    since: Option<String>,
+    /// Print the record as lines of JSON, one for each link of its chain
+    #[arg(long, conflicts_with_all = ["verify", "last", "json"])]
+    export: bool,
+    /// Forget the finished tasks with this label, with their traces
+    #[arg(long, value_name = "LABEL", conflicts_with_all = ["verify", "export", "id", "last"])]
+    purge: Option<Label>,
+    /// With --purge: only those that ended more than so many days ago
+    #[arg(long, value_name = "DAYS", requires = "purge", default_value_t = 0)]
+    older_than: u16,
 }
 
 /// Reads the store, whether a server runs or not.
 pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Result<Exit, Fault> {
-    let store = store(&places.data).await?;
+    let store = store(places).await?;
+    if options.verify {
+        return audit::verify(&store, options.since.as_deref(), options.json, out).await;
+    }
+    if options.export {
+        return audit::export(&store, options.id.as_deref(), out).await;
+    }
+    if let Some(label) = options.purge {
+        return audit::purge(&store, label, options.older_than, options.json, out).await;
+    }
     let Some(id) = options.id else {
         let filter = TaskFilter {
             limit: options.last.clamp(1, 1000),

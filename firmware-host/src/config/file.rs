@@ -35,6 +35,7 @@ pub struct File {
     mqtt: MqttTable,
     conductor: ConductorTable,
     limits: LimitTable,
+    store: StoreTable,
     workers: Vec<WorkerTable>,
     models: Vec<ResidentTable>,
 }
@@ -50,6 +51,7 @@ impl Default for File {
             mqtt: MqttTable::default(),
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
+            store: StoreTable::default(),
             workers: Vec::new(),
             models: Vec::new(),
         }
@@ -203,6 +205,12 @@ impl Default for LimitTable {
     }
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StoreTable {
+    key_file: Option<PathBuf>,
+}
+
 /// A value that makes no sense.
 #[derive(Debug)]
 pub struct BadValue {
@@ -254,6 +262,7 @@ impl File {
             },
             ultra_min_parameters: self.conductor.ultra_min_parameters,
             limits: self.limits.resolve()?,
+            store_key: self.store.key_file.map(|file| Config::resolve(data, file)),
             residents: residents(self.models, &workers, data)?,
             workers,
             policy: Config::resolve(data, self.policy),

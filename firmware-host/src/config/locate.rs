@@ -3,7 +3,11 @@
 /// The line of `key` (`http.listen`, `workers[1].id`) in a TOML text, from 1. Where the key itself is not written, that
 /// of its table; where that is not either, 0.
 pub fn line_of(text: &str, key: &str) -> usize {
-    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let (table, name) = match key.rsplit_once('.') {
+        Some(split) => split,
+        None if key.ends_with(']') => (key, ""),
+        None => ("", key),
+    };
     let (table, nth) = match table.split_once('[') {
         Some((table, index)) => (table, index.trim_end_matches(']').parse().unwrap_or(0)),
         None => (table, 0),
@@ -40,6 +44,7 @@ mod tests {
         assert_eq!(line_of(text, "workers[0].id"), 5);
         assert_eq!(line_of(text, "workers[1].id"), 8);
         assert_eq!(line_of(text, "workers[1].key_file"), 6);
+        assert_eq!(line_of(text, "workers[1]"), 6);
         assert_eq!(line_of(text, "mqtt.url"), 0);
     }
 }

@@ -79,7 +79,7 @@ fn a_remote_worker_without_policy_and_a_policy_without_worker_are_told() {
         config.warnings(&policy),
         [
             "policy does not mention the remote worker \"a\", so it is never used: add [workers.a] to /data/policy.toml",
-            "policy speaks of a worker \"b\" that the config does not have",
+            "policy speaks of a worker \"b\" that the config does not have; did you mean \"a\"?",
         ]
     );
 }

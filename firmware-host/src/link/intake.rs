@@ -6,6 +6,7 @@ use shoal_wire::{Name, Root};
 
 use super::{
     broker::Delivery,
+    decision,
     request::{self, Frame},
 };
 use crate::{
@@ -43,6 +44,10 @@ pub(super) async fn take(
     root: &Root,
     delivery: Delivery,
 ) -> Result<(), Later> {
+    if let Some(id) = root.decided(&delivery.topic) {
+        let id = id.to_owned();
+        return decision::take(appliance, root, &id, &delivery.payload).await;
+    }
     let id = request::id_of(&delivery.payload);
     let reply = match reply_to(&delivery) {
         Ok(reply) => reply,

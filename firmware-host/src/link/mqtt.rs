@@ -112,7 +112,9 @@ impl Broker for Mqtt {
         let mut tasks = Filter::new(self.options.root.tasks().as_str(), QoS::AtLeastOnce);
         // A retained task would be done again at every start.
         tasks.retain_forward_rule = RetainForwardRule::Never;
-        let subscribed = client.subscribe_many([tasks]).await;
+        let mut decisions = Filter::new(self.options.root.decisions().as_str(), QoS::AtLeastOnce);
+        decisions.retain_forward_rule = RetainForwardRule::Never;
+        let subscribed = client.subscribe_many([tasks, decisions]).await;
         subscribed.map_err(|_| Broken("the client has ended".to_owned()))?;
         let (sender, receiver) = mpsc::channel(EVENTS);
         Ok(Box::new(Session {
@@ -236,14 +238,17 @@ impl Session {
             ))),
             Event::Incoming(Packet::PubAck(ack)) => Ok(self.settled(&ack)),
             Event::Incoming(Packet::SubAck(ack)) => {
-                let refused = ack
-                    .return_codes
-                    .iter()
-                    .find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-                match refused {
-                    Some(code) => Err(Broken(format!("it refuses the subscription: {code:?}"))),
-                    None => Ok(None),
+                let fine =
+                    |code: &&SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+                let mut codes = ack.return_codes.iter();
+                if let Some(code) = codes.next().filter(|code| !fine(code)) {
+                    return Err(Broken(format!("it refuses the subscription: {code:?}")));
                 }
+                // Without this one tasks are done all the same.
+                if let Some(code) = codes.next().filter(|code| !fine(code)) {
+                    tracing::warn!(?code, "the MQTT broker lets no signed decisions come in");
+                }
+                Ok(None)
             }
             Event::Incoming(Packet::Publish(publish)) => {
                 Ok(Some(Signal::Delivered(delivery(publish))))

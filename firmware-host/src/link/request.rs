@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shoal_conductor::{
-    id::TaskId,
+    id::{TaskId, WorkerId},
     label::{Label, UnknownLabel},
     prompt::{Format, Message, Sampling, Speaker},
     task::{Effort, Target, Task},
@@ -116,6 +116,7 @@ struct Request {
     seed: Option<u32>,
     stop: Option<Vec<String>>,
     json_schema: Option<Value>,
+    workers: Option<Vec<WorkerId>>,
 }
 
 /// What the message gives to every task from this link.
@@ -193,6 +194,7 @@ impl Request {
             seed: None,
             stop: None,
             json_schema: None,
+            workers: None,
         }
     }
 
@@ -216,11 +218,14 @@ impl Request {
             target,
             messages: messages(self.prompt.take(), self.messages.take())?,
             sampling: self.sampling()?,
-            format: self.json_schema.map_or(Format::Text, Format::JsonSchema),
+            format: self
+                .json_schema
+                .take()
+                .map_or(Format::Text, Format::JsonSchema),
             effort: self.reasoning_effort.unwrap_or_default(),
             label: label.join(frame.floor),
             from: format!("mqtt:{}", frame.topic),
-            workers: None,
+            workers: self.workers.take(),
         })
     }
 

@@ -349,6 +349,7 @@ async fn a_question_is_retained_while_it_is_open() {
         shown: vec![Message::new(Speaker::User, "[PERSON_1] asks")],
         digest: "d1".into(),
         expires_after: 600,
+        people: 1,
     };
     let asking = {
         let store = house.store.clone();

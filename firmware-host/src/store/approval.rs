@@ -4,14 +4,14 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shoal_conductor::{
     desk::{Desk, DeskError, Question},
     id::{ApprovalId, TaskId},
     trace::Decision,
 };
 
-use super::{Moment, Store, StoreError, outbox, report, task};
+use super::{Moment, Store, StoreError, chain, outbox, report, standing, task};
 
 /// How often a question that is waited for is read again: another process may have written the answer.
 const POLL: Duration = Duration::from_millis(500);
@@ -31,12 +31,87 @@ pub struct ApprovalRecord {
     pub decided_at: Option<Moment>,
 }
 
+/// For how long an approval holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// For the text that was shown, and nothing else.
+    #[default]
+    Once,
+    /// For whatever the same task would have the same worker read, up to the same label.
+    Task,
+    /// For whatever tasks of the same origin would have the same worker read, up to the same label.
+    Rule,
+}
+
+impl Reach {
+    /// The name used by the command line, the API and MQTT.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Task => "task",
+            Self::Rule => "rule",
+        }
+    }
+
+    /// What a name stands for.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Once, Self::Task, Self::Rule]
+            .into_iter()
+            .find(|reach| reach.as_str() == word)
+    }
+}
+
+/// One person's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ballot {
+    /// Whether the text may go.
+    pub yes: bool,
+    /// Who says so: `api:NAME`, `mqtt:NAME`, `cli` or `cli:USER`.
+    pub by: String,
+    /// For how long.
+    pub reach: Reach,
+    /// The signed message, where it is one.
+    pub proof: Option<String>,
+}
+
+impl Ballot {
+    /// A plain yes or no to one question.
+    pub fn new(yes: bool, by: impl Into<String>) -> Self {
+        Self {
+            yes,
+            by: by.into(),
+            reach: Reach::Once,
+            proof: None,
+        }
+    }
+
+    /// Who it is, however they say it. The command line cannot tell people apart, so it is one person.
+    pub(super) fn person(&self) -> &str {
+        match self.by.split_once(':') {
+            Some(("api" | "mqtt", name)) => name,
+            _ => "cli",
+        }
+    }
+}
+
 /// What became of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum DecideOutcome {
     /// It is the answer now.
     Decided,
+    /// It counts, and others must say yes too.
+    Counted {
+        /// How many have.
+        have: u8,
+        /// How many must.
+        need: u8,
+    },
+    /// The same person has said so before.
+    Again,
     /// There was one before, which stands.
     AlreadyDecided {
         /// That one.
@@ -90,22 +165,21 @@ impl Store {
         self.read(move |c| record(c, &id)).await
     }
 
-    /// Answers a question, once and for all.
+    /// Answers a question, for this once.
     pub async fn decide(
         &self,
         id: &ApprovalId,
         yes: bool,
         by: &str,
     ) -> Result<DecideOutcome, StoreError> {
-        let by = by.to_owned();
-        let decision = if yes {
-            Decision::Approved { by }
-        } else {
-            Decision::Denied { by }
-        };
+        self.vote(id, Ballot::new(yes, by)).await
+    }
+
+    /// Counts one person's word. The first no decides, and so does the last yes that is needed.
+    pub async fn vote(&self, id: &ApprovalId, ballot: Ballot) -> Result<DecideOutcome, StoreError> {
         let (limits, id) = (self.inner.outbox, id.clone());
         let done = self
-            .write(move |c| decide(c, &limits, &id, &decision, Moment::now()))
+            .write(move |c| decide(c, &limits, &id, &ballot, Moment::now()))
             .await?;
         self.approvals_changed();
         Ok(done)
@@ -169,7 +243,8 @@ impl Drop for Asking<'_> {
     }
 }
 
-const COLUMNS: &str = "question, asked_at, expires_at, decision, decided_by, decided_at";
+const COLUMNS: &str =
+    "unseal('approval:' || id, question), asked_at, expires_at, decision, decided_by, decided_at";
 
 struct Columns {
     question: String,
@@ -228,7 +303,7 @@ fn on_record(
     let id: Option<String> = c
         .prepare_cached(
             "SELECT approval.id FROM approval JOIN task ON task.number = approval.task
-             WHERE task.id = ?1 AND approval.step = ?2 AND approval.digest = ?3",
+             WHERE task.id = ?1 AND approval.step = ?2 AND approval.digest = hex(blind(?3))",
         )?
         .query_row(params![task.as_str(), step, digest], |row| row.get(0))
         .optional()?;
@@ -253,7 +328,7 @@ fn put(
     let expires_at = now.after(Duration::from_secs(question.expires_after));
     c.prepare_cached(
         "INSERT INTO approval (id, task, step, digest, question, asked_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         VALUES (?1, ?2, ?3, hex(blind(?4)), seal('approval:' || ?1, ?5), ?6, ?7)",
     )?
     .execute(params![
         question.id.as_str(),
@@ -264,6 +339,11 @@ fn put(
         now,
         expires_at
     ])?;
+    chain::add(c, chain::Kind::Asked, number, c.last_insert_rowid())?;
+    if let Some(by) = standing::find(c, question, number)? {
+        settle(c, limits, &question.id, &Decision::Approved { by }, now)?;
+        return Ok(question.id.clone());
+    }
     report::asked(c, limits, question, expires_at, now)?;
     Ok(question.id.clone())
 }
@@ -272,7 +352,7 @@ fn decide(
     c: &Connection,
     limits: &outbox::Limits,
     id: &ApprovalId,
-    decision: &Decision,
+    ballot: &Ballot,
     now: Moment,
 ) -> Result<DecideOutcome, StoreError> {
     let Some(found) = record(c, id)? else {
@@ -287,7 +367,22 @@ fn decide(
         settle(c, limits, id, &Decision::Expired, now)?;
         return Ok(DecideOutcome::Expired);
     }
-    settle(c, limits, id, decision, now)?;
+    if !ballot.yes {
+        let by = ballot.by.clone();
+        settle(c, limits, id, &Decision::Denied { by }, now)?;
+        return Ok(DecideOutcome::Decided);
+    }
+    let Some(votes) = standing::count(c, id, ballot, now)? else {
+        return Ok(DecideOutcome::Again);
+    };
+    let need = found.question.people;
+    let have = u8::try_from(votes.by.len()).unwrap_or(u8::MAX);
+    if have < need {
+        return Ok(DecideOutcome::Counted { have, need });
+    }
+    let by = votes.by.join(" and ");
+    settle(c, limits, id, &Decision::Approved { by: by.clone() }, now)?;
+    standing::make(c, &found.question, votes.reach, have, &by, now)?;
     Ok(DecideOutcome::Decided)
 }
 
@@ -311,6 +406,10 @@ fn settle(
         )?
         .execute(params![id.as_str(), word, by, now])?;
     if changed == 1 {
+        let (task, number) = c
+            .prepare_cached("SELECT task, number FROM approval WHERE id = ?1")?
+            .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        chain::add(c, chain::Kind::Decided, task, number)?;
         report::closed(c, limits, id, now)?;
     }
     Ok(())

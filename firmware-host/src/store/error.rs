@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::seal::source::KeyError;
+
 /// Why the store did not do something. Nothing of the refused change is in the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -40,6 +42,15 @@ pub enum StoreError {
         found: i64,
         /// Ours.
         known: i64,
+    },
+    /// The key that opens what is sealed is not there.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is a key, and it is another one.
+    #[error("the key of the store is not the one that {} was sealed with; restore the right one from your backup", path.display())]
+    WrongKey {
+        /// The store.
+        path: PathBuf,
     },
     /// No space is left.
     #[error("the disk is full; free some space in the data folder")]

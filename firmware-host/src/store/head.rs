@@ -84,7 +84,9 @@ impl Store {
         let id = id.clone();
         self.read(move |c| {
             let found: Option<Option<String>> = c
-                .prepare_cached("SELECT outcome FROM task WHERE id = ?1")?
+                .prepare_cached(
+                    "SELECT unseal('task:' || id || ':outcome', outcome) FROM task WHERE id = ?1",
+                )?
                 .query_row([id.as_str()], |row| row.get(0))
                 .optional()?;
             let outcome = found.ok_or_else(|| StoreError::NoTask(id.to_string()))?;
@@ -121,7 +123,8 @@ pub(super) fn of(task: &Task) -> Result<String, StoreError> {
 fn list(c: &Connection, filter: &TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT id, head, client, state, accepted_at, finished_at,
-                CASE WHEN state IN ('failed', 'cancelled') THEN outcome END
+                CASE WHEN state IN ('failed', 'cancelled')
+                     THEN unseal('task:' || id || ':outcome', outcome) END
          FROM task INDEXED BY task_list
          WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR client = ?2)
          ORDER BY number DESC LIMIT ?3",

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use shoal_conductor::{
-    ledger::{Charge, Estimate, Ledger, LedgerError},
+    ledger::{Allowance, Charge, Estimate, Ledger, LedgerError},
     policy::Budget,
     unit::{MicroDollars, Tokens},
 };
@@ -34,6 +34,29 @@ impl Ledger for Store {
                 Ok(()) => Ok(reserve(c, &estimate, now)?),
                 Err(over) => Err(over),
             })
+        })
+        .await
+        .unwrap_or_else(|e| Err(LedgerError::Unavailable(e.to_string())))
+    }
+
+    async fn reserve_within(
+        &self,
+        estimate: &Estimate,
+        allowances: &[Allowance],
+    ) -> Result<Charge, LedgerError> {
+        let (estimate, allowances) = (estimate.clone(), allowances.to_vec());
+        self.write(move |c| {
+            let now = Moment::now();
+            for allowance in &allowances {
+                let spent = match &allowance.from {
+                    None => spent(c, now.day())?,
+                    Some(from) => spent_by(c, now.day(), from)?,
+                };
+                if let Err(over) = within(&spent, &estimate, &allowance.budget) {
+                    return Ok(Err(named(over, allowance)));
+                }
+            }
+            Ok(Ok(reserve(c, &estimate, now)?))
         })
         .await
         .unwrap_or_else(|e| Err(LedgerError::Unavailable(e.to_string())))
@@ -85,6 +108,42 @@ fn spent(c: &Connection, day: u64) -> Result<Spent, StoreError> {
     })
 }
 
+/// What the tasks of one origin spent on a day.
+fn spent_by(c: &Connection, day: u64, from: &str) -> Result<Spent, StoreError> {
+    let sums: (i64, i64, i64) = c
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost), 0)
+             FROM charge WHERE source = ?1 AND day = ?2",
+        )?
+        .query_row(params![from, signed(day)?], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    Ok(Spent {
+        requests: sums.0.unsigned_abs(),
+        tokens: Tokens(sums.1.unsigned_abs()),
+        cost: MicroDollars(sums.2.unsigned_abs()),
+    })
+}
+
+/// The same error about a source's budget.
+fn named(over: LedgerError, allowance: &Allowance) -> LedgerError {
+    match over {
+        LedgerError::OverBudget {
+            rule,
+            spent,
+            limit,
+            asked,
+        } if allowance.from.is_some() => LedgerError::OverAllowance {
+            of: allowance.of.clone(),
+            rule: rule.trim_start_matches("budget."),
+            spent,
+            limit,
+            asked,
+        },
+        other => other,
+    }
+}
+
 fn within(spent: &Spent, asked: &Estimate, budget: &Budget) -> Result<(), LedgerError> {
     let money = budget.money_per_day.map(|limit| limit.0);
     let tokens = budget.tokens_per_day.map(|limit| limit.0);
@@ -121,7 +180,8 @@ fn reserve(c: &Connection, estimate: &Estimate, now: Moment) -> Result<Charge, S
     c.prepare_cached("DELETE FROM charge WHERE day < ?1")?
         .execute([signed(day.saturating_sub(KEPT_DAYS))?])?;
     c.prepare_cached(
-        "INSERT INTO charge (day, at, task, worker, tokens, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO charge (day, at, task, worker, tokens, cost, source)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce((SELECT client FROM task WHERE id = ?3), ''))",
     )?
     .execute(params![
         signed(day)?,

@@ -195,7 +195,7 @@ pub(super) fn push(
     }
     c.prepare_cached(
         "INSERT INTO outbox (class, topic, payload, retain, correlation, created_at, bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         VALUES (?1, ?2, seal('outbox:' || ?2, ?3), ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         message.class as u8,
@@ -240,7 +240,7 @@ fn oldest(
     bytes: usize,
 ) -> Result<Vec<Queued>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT number, class, topic, payload, retain, correlation, created_at FROM outbox
+        "SELECT number, class, topic, unseal('outbox:' || topic, payload), retain, correlation, created_at FROM outbox
          WHERE number NOT IN (SELECT value FROM json_each(?2)) ORDER BY number LIMIT ?1",
     )?;
     let mut rows = select.query(params![messages, aside])?;

@@ -216,6 +216,9 @@ struct Asked<'a> {
     label: Label,
     expires_at: Moment,
     shown: &'a [Said],
+    /// What a signed answer is bound to.
+    digest: &'a str,
+    people: u8,
 }
 
 /// A person is asked; retained until it is decided.
@@ -235,6 +238,8 @@ pub(super) fn asked(
         label: question.label,
         expires_at,
         shown: &question.shown,
+        digest: &question.digest,
+        people: question.people,
     };
     retained(c, limits, &question.id, json(&said)?, now)
 }

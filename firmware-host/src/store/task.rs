@@ -9,7 +9,7 @@ use shoal_conductor::{
     task::{Outcome, State, Task},
 };
 
-use super::{Moment, Store, StoreError, approval, head, outbox, report};
+use super::{Moment, Store, StoreError, approval, chain, head, outbox, report, retention};
 
 /// Finished tasks that are kept; beyond it the oldest goes, with its trace.
 pub const MAX_FINISHED: u32 = 100_000;
@@ -128,7 +128,7 @@ impl Store {
     pub(crate) async fn open_tasks(&self) -> Result<Vec<OpenTask>, StoreError> {
         self.read(|c| {
             let mut select = c.prepare_cached(
-                "SELECT content, accepted_at FROM task
+                "SELECT unseal('task:' || id || ':content', content), accepted_at FROM task
                  WHERE finished_at IS NULL ORDER BY number",
             )?;
             let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
@@ -152,7 +152,7 @@ impl Store {
         self.read(move |c| {
             let id: Option<String> = c
                 .prepare_cached(
-                    "SELECT id FROM task WHERE fingerprint = ?1 ORDER BY number DESC LIMIT 1",
+                    "SELECT id FROM task WHERE fingerprint = blind(?1) ORDER BY number DESC LIMIT 1",
                 )?
                 .query_row([fingerprint], |row| row.get(0))
                 .optional()?;
@@ -163,7 +163,8 @@ impl Store {
     }
 }
 
-const COLUMNS: &str = "content, state, outcome, accepted_at, finished_at";
+const COLUMNS: &str = "unseal('task:' || id || ':content', content), state,
+    unseal('task:' || id || ':outcome', outcome), accepted_at, finished_at";
 
 struct Columns {
     content: String,
@@ -246,8 +247,8 @@ fn accept(
     let reply = reply.unwrap_or_default();
     c.prepare_cached(
         "INSERT INTO task
-         (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint, head)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint, head, rank)
+         VALUES (?1, seal('task:' || ?1 || ':content', ?2), ?3, ?4, ?5, ?6, ?7, ?8, blind(?9), ?10, ?11)",
     )?
     .execute(params![
         id.as_str(),
@@ -260,7 +261,9 @@ fn accept(
         reply.correlation,
         reply.fingerprint,
         head::of(&accepting.task)?,
+        accepting.task.label as u8,
     ])?;
+    chain::accepted(c, c.last_insert_rowid(), id.as_str())?;
     report::state(c, limits, id, State::Accepted, now)?;
     Ok(Insertion::Fresh)
 }
@@ -327,7 +330,7 @@ fn finish(
     };
     let changed = c
         .prepare_cached(
-            "UPDATE task SET state = ?2, outcome = ?3, finished_at = ?4
+            "UPDATE task SET state = ?2, outcome = seal('task:' || id || ':outcome', ?3), finished_at = ?4
              WHERE id = ?1 AND finished_at IS NULL",
         )?
         .execute(params![
@@ -343,6 +346,13 @@ fn finish(
         };
     }
     approval::close_all(c, limits, id, now)?;
+    let number = c
+        .prepare_cached("SELECT number FROM task WHERE id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))?;
+    if let Ok(answer) = outcome {
+        retention::raise(c, number, answer.label)?;
+    }
+    chain::add(c, chain::Kind::Ended, number, 0)?;
     report::state(c, limits, id, state, now)?;
     report::result(c, limits, id)?;
     Ok(true)
@@ -350,19 +360,22 @@ fn finish(
 
 /// Numbers only grow, so the newest less [`MAX_FINISHED`] is the oldest to keep.
 fn forget(c: &Connection, max_bytes: u64, now: Moment) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "DELETE FROM task
-         WHERE number <= (SELECT max(number) FROM task) - ?1 AND finished_at IS NOT NULL",
-    )?
-    .execute([MAX_FINISHED])?;
+    let select = "SELECT number FROM task
+         WHERE number <= (SELECT max(number) FROM task) - ?1 AND finished_at IS NOT NULL";
+    let many: Vec<i64> = c
+        .prepare_cached(select)?
+        .query_map([MAX_FINISHED], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    retention::forget(c, &many, "more finished tasks than are kept", now)?;
     if used(c)? > max_bytes {
         let before = now.before(READABLE);
-        c.prepare_cached(
-            "DELETE FROM task WHERE number IN
-             (SELECT number FROM task INDEXED BY task_list WHERE finished_at < ?1
-              ORDER BY number LIMIT ?2)",
-        )?
-        .execute(params![before, FORGOTTEN])?;
+        let select = "SELECT number FROM task INDEXED BY task_list WHERE finished_at < ?1
+             ORDER BY number LIMIT ?2";
+        let large: Vec<i64> = c
+            .prepare_cached(select)?
+            .query_map(params![before, FORGOTTEN], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        retention::forget(c, &large, "limits.max_store_mib", now)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use shoal_conductor::{
     desk::{Desk, Question},
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
-    ledger::{Estimate, Ledger, LedgerError},
+    ledger::{Allowance, Estimate, Ledger, LedgerError},
     policy::Budget,
     prompt::{Format, Message as Said, Sampling, Speaker},
     task::{Answer, Effort, Failure, State, Target, Task},
@@ -17,10 +17,13 @@ use tempfile::TempDir;
 
 use super::{Limits as StoreLimits, outbox::Limits, *};
 
+mod audit;
 mod cut;
 mod keeping;
+mod migration;
 mod model;
 mod outgoing;
+mod sealed;
 
 pub(crate) fn task(id: &str) -> Task {
     Task {
@@ -90,6 +93,7 @@ fn question(task: &str, digest: &str, expires_after: u64) -> Question {
         shown: vec![Said::new(Speaker::User, "[PERSON_1] asks")],
         digest: digest.into(),
         expires_after,
+        people: 1,
     }
 }
 
@@ -381,7 +385,7 @@ async fn a_change_that_panics_is_undone_and_the_next_one_is_made() {
     assert_eq!(insertion, Insertion::Fresh);
     let left: u32 = store
         .read(|c| {
-            let count = "SELECT count(*) FROM setting";
+            let count = "SELECT count(*) FROM setting WHERE name = 'x'";
             Ok(c.query_row(count, [], |row| row.get(0))?)
         })
         .await

@@ -8,7 +8,7 @@ use shoal_conductor::{
     trace::{Event, Journal, JournalError},
 };
 
-use super::{Moment, Store, StoreError, outbox, report, task};
+use super::{Moment, Store, StoreError, chain, outbox, report, retention, task};
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +44,8 @@ impl Store {
         let id = id.clone();
         self.read(move |c| {
             let mut select = c.prepare_cached(
-                "SELECT trace.seq, trace.at, trace.event
+                "SELECT trace.seq, trace.at,
+                        unseal('trace:' || trace.task || ':' || trace.seq, trace.event)
                  FROM trace JOIN task ON task.number = trace.task
                  WHERE task.id = ?1 AND trace.seq > ?2 ORDER BY trace.seq",
             )?;
@@ -84,11 +85,23 @@ fn record(
         Some((_, _, true)) => return Err(StoreError::Ended(id.to_string())),
         Some((number, state, false)) => (number, state),
     };
+    let seq: i64 = c
+        .prepare_cached("SELECT 1 + coalesce(max(seq), 0) FROM trace WHERE task = ?1")?
+        .query_row([number], |row| row.get(0))?;
     c.prepare_cached(
         "INSERT INTO trace (task, seq, at, event)
-         SELECT ?1, 1 + coalesce(max(seq), 0), ?2, ?3 FROM trace WHERE task = ?1",
+         VALUES (?1, ?2, ?3, seal('trace:' || ?1 || ':' || ?2, ?4))",
     )?
-    .execute(params![number, now, task::write("a trace line", event)?])?;
+    .execute(params![
+        number,
+        seq,
+        now,
+        task::write("a trace line", event)?
+    ])?;
+    chain::add(c, chain::Kind::Event, number, seq)?;
+    if let Some(label) = retention::label_of(event) {
+        retention::raise(c, number, label)?;
+    }
     let Some(state) = event.state().filter(|state| state.as_str() != before) else {
         return Ok(());
     };

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
+use super::{StoreError, kept::Keeper};
 
 /// Jobs that wait; more callers wait for a place.
 const QUEUE: usize = 256;
@@ -18,11 +18,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, keeper: Keeper) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || serve(&connection, queue))
+            .spawn(move || serve(&connection, keeper, queue))
             .map_err(|e| StoreError::Io(e.to_string()))?;
         Ok(Self { jobs })
     }
@@ -80,7 +80,7 @@ where
     }
 }
 
-fn serve(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+fn serve(connection: &Connection, mut keeper: Keeper, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     while let Some(first) = queue.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP {
@@ -89,7 +89,10 @@ fn serve(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
                 Err(_) => break,
             }
         }
-        let committed = together(connection, &mut group);
+        let committed = together(connection, &keeper, &mut group);
+        if committed.is_ok() {
+            keeper.keep(connection);
+        }
         for job in group {
             job.tell(committed.clone());
         }
@@ -97,9 +100,16 @@ fn serve(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
 }
 
 /// One transaction for the whole group. A job that fails undoes itself alone, unless SQLite undid everything.
-fn together(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+fn together(
+    connection: &Connection,
+    keeper: &Keeper,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let done = each(connection, group).and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+    let begun = keeper.confess(connection);
+    let done = begun
+        .and_then(|()| each(connection, group))
+        .and_then(|()| Ok(connection.execute_batch("COMMIT")?));
     if done.is_err() && !connection.is_autocommit() {
         // A failed commit leaves the transaction open; the next group needs a fresh one.
         if let Err(error) = connection.execute_batch("ROLLBACK") {

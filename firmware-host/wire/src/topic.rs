@@ -77,6 +77,22 @@ impl Root {
         self.topic(format_args!("approvals/{id}"))
     }
 
+    /// In: signed answers to questions, as a filter.
+    #[must_use]
+    pub fn decisions(&self) -> Topic {
+        self.topic(format_args!("approvals/+/decision"))
+    }
+
+    /// The question that a decision's topic is about.
+    #[must_use]
+    pub fn decided<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        let below = self.topic(format_args!("approvals/"));
+        let id = topic
+            .strip_prefix(below.as_str())?
+            .strip_suffix("/decision")?;
+        (!id.contains('/')).then_some(id)
+    }
+
     /// Out, retained: `online`, `stopped` or `offline`.
     #[must_use]
     pub fn status(&self) -> Topic {
@@ -122,6 +138,13 @@ mod tests {
         );
         assert_eq!(root.approval(&id), "shoal/v1/plant-7/press.3/approvals/t1");
         assert_eq!(root.status(), "shoal/v1/plant-7/press.3/status");
+        let decision = "shoal/v1/plant-7/press.3/approvals/a1/decision";
+        assert_eq!(root.decided(decision), Some("a1"));
+        assert_eq!(root.decided("shoal/v1/plant-7/press.3/tasks"), None);
+        assert_eq!(
+            root.decided("shoal/v1/x/press.3/approvals/a1/decision"),
+            None
+        );
     }
 
     #[test]

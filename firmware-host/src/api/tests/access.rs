@@ -173,3 +173,38 @@ async fn without_memory_a_task_is_refused_until_there_is_some_and_readyz_says_so
     memory.send_replace(Shortage::None);
     assert_eq!(ask().await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_request_narrows_its_workers_and_never_widens_those_of_its_key() {
+    let bench = Bench::new().await;
+    let any = bench.key("any", &[Scope::Chat]).await;
+    let local = bench
+        .key_with("line", &[Scope::Chat], Label::Public, Some(&["local"]))
+        .await;
+    for (id, key, header, left) in [
+        ("t1", &any, "local, cloud", vec!["local", "cloud"]),
+        ("t2", &any, "cloud", vec!["cloud"]),
+        ("t3", &local, "local,cloud", vec!["local"]),
+        ("t4", &local, "cloud", vec![]),
+    ] {
+        let body = json!({"id": id, "prompt": "hello"});
+        let headers = [("x-shoal-workers", header)];
+        bench
+            .post_with(key, "/api/tasks?wait=10", &body, &headers)
+            .await;
+        let id = TaskId::try_new(id).unwrap();
+        let task = bench.store.task(&id).await.unwrap().unwrap().task;
+        let names: Vec<_> = task
+            .workers
+            .iter()
+            .flatten()
+            .map(WorkerId::as_str)
+            .collect();
+        assert_eq!(names, left);
+    }
+    let body = json!({"prompt": "hello"});
+    let bad = bench
+        .post_with(&any, "/api/tasks", &body, &[("x-shoal-workers", "a b")])
+        .await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+}

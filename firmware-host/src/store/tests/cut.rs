@@ -49,6 +49,7 @@ async fn a_power_cut_anywhere_in_the_log_leaves_one_of_the_committed_states() {
         let after = tempfile::tempdir().unwrap();
         std::fs::write(after.path().join(FILE), &file).unwrap();
         std::fs::write(after.path().join("shoal.db-wal"), &log[..cut]).unwrap();
+        std::fs::copy(folder.path().join(KEY_FILE), after.path().join(KEY_FILE)).unwrap();
         let store = Store::open(after.path()).await.unwrap();
         store.verify().await.unwrap();
         let found = picture(&store).await;

@@ -162,7 +162,9 @@ async fn beyond_the_bytes_the_oldest_finished_tasks_go_but_none_that_has_just_en
         bytes: 400_000,
         ..StoreLimits::default()
     };
-    let store = Store::open_with(folder.path(), limits).await.unwrap();
+    let store = Store::open_with(folder.path(), limits, KeySource::default())
+        .await
+        .unwrap();
     let ids = ["open", "old-1", "old-2", "new-1", "new-2"];
     let known = async || {
         let heads = store.tasks(TaskFilter::default()).await.unwrap();
@@ -189,4 +191,43 @@ async fn beyond_the_bytes_the_oldest_finished_tasks_go_but_none_that_has_just_en
         .unwrap();
     finish("new-2").await;
     assert_eq!(known().await, "open new-1 new-2");
+}
+
+#[tokio::test]
+async fn each_source_has_its_own_budget_and_all_share_the_common_one() {
+    let (_folder, store) = store().await;
+    for (id, from) in [("t1", "api:a"), ("t2", "api:b")] {
+        let mut task = task(id);
+        task.from = from.into();
+        store.accept(accepting(task)).await.unwrap();
+    }
+    let requests = |n| Budget {
+        requests_per_day: Some(n),
+        ..Budget::default()
+    };
+    let reserve = async |id: &str, from: &str| {
+        let estimate = Estimate {
+            task: task(id).id,
+            worker: WorkerId::try_new("cloud").unwrap(),
+            tokens: Tokens(10),
+            cost: MicroDollars(90),
+        };
+        let allowance = |of: &str, from: Option<&str>, n| Allowance {
+            of: of.into(),
+            from: from.map(str::to_owned),
+            budget: requests(n),
+        };
+        let all = [
+            allowance("", None, 3),
+            allowance("source[0]", Some(from), 2),
+        ];
+        store.reserve_within(&estimate, &all).await
+    };
+    assert!(reserve("t1", "api:a").await.is_ok());
+    assert!(reserve("t1", "api:a").await.is_ok());
+    let over = reserve("t1", "api:a").await.unwrap_err().to_string();
+    insta::assert_snapshot!(over, @r#"source[0].requests_per_day would be passed: 2 of 2 is spent and this call may take 1"#);
+    assert!(reserve("t2", "api:b").await.is_ok());
+    let over = reserve("t2", "api:b").await.unwrap_err().to_string();
+    insta::assert_snapshot!(over, @r#"budget.requests_per_day would be passed: 3 of 3 is spent and this call may take 1"#);
 }

@@ -56,7 +56,7 @@ proptest! {
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let limits = Limits { messages: 5, bytes: 120 };
-            let mut store = Store::open_with(folder.path(), outbox(limits)).await.unwrap();
+            let mut store = Store::open_with(folder.path(), outbox(limits), KeySource::default()).await.unwrap();
             let mut model = Model::default();
             for (serial, step) in (0u32..).zip(steps) {
                 match step {
@@ -73,7 +73,7 @@ proptest! {
                     }
                     Step::Reopen => {
                         drop(store);
-                        store = Store::open_with(folder.path(), outbox(limits)).await.unwrap();
+                        store = Store::open_with(folder.path(), outbox(limits), KeySource::default()).await.unwrap();
                     }
                 }
                 let fill = store.outbox().await.unwrap();

@@ -108,7 +108,7 @@ async fn a_full_outbox_drops_telemetry_then_events_and_never_results() {
         messages: 4,
         bytes: 1_000,
     };
-    let store = Store::open_with(folder.path(), outbox(limits))
+    let store = Store::open_with(folder.path(), outbox(limits), KeySource::default())
         .await
         .unwrap();
     let post = |class, topic: &'static str| store.post(Message::new(class, topic, "x"));
@@ -154,7 +154,7 @@ async fn results_that_fill_the_outbox_by_their_bytes_refuse_tasks_too() {
         messages: 100,
         bytes: 1_000,
     };
-    let store = Store::open_with(folder.path(), outbox(limits))
+    let store = Store::open_with(folder.path(), outbox(limits), KeySource::default())
         .await
         .unwrap();
     store.report_under(Some(root())).await.unwrap();
