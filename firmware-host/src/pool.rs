@@ -16,6 +16,7 @@ use shoal_models::{
     engine::{Engine, EngineOptions, Info, LoadError},
     local::LocalWorker,
     openai::{OpenAiOptions, OpenAiWorker},
+    prepare,
     secret::Secret,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -25,6 +26,7 @@ use crate::{
     appliance::Progress,
     config::{Config, KeySource, LOCAL, Model, WorkerEntry},
     exit::{Exit, Fault},
+    weights::used,
 };
 
 /// The silence of a provider after which its call is given up; the policy's step time ends it sooner.
@@ -125,18 +127,36 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
     Ok(options)
 }
 
-/// Checks and loads the model. Blocks.
+/// Checks and loads the model, in its prepared form where that fits. Blocks.
 fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
     check(model)?;
-    Engine::load(options).map_err(|error| {
-        let exit = match &error {
-            LoadError::Missing(_) => Exit::NoModel,
-            LoadError::BadFile { .. } | LoadError::Rejected { .. } => Exit::CorruptModel,
-            LoadError::OutOfMemory { .. } => Exit::TryAgain,
-            _ => Exit::Internal,
-        };
-        Fault::new(exit, with_advice(exit, &error))
-    })
+    let prepared = model
+        .prepared
+        .then(|| prepare::prepared(&model.path, used(model, options.gpu_layers > 0)))
+        .flatten();
+    if let Some(path) = prepared {
+        match Engine::load(EngineOptions {
+            path,
+            ..options.clone()
+        }) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => {
+                tracing::warn!(%error, "the prepared model did not load; the download is used");
+            }
+        }
+    }
+    Engine::load(options).map_err(|error| load_fault(&error))
+}
+
+/// What a model that does not load ends the program with.
+pub fn load_fault(error: &LoadError) -> Fault {
+    let exit = match error {
+        LoadError::Missing(_) => Exit::NoModel,
+        LoadError::BadFile { .. } | LoadError::Rejected { .. } => Exit::CorruptModel,
+        LoadError::OutOfMemory { .. } => Exit::TryAgain,
+        _ => Exit::Internal,
+    };
+    Fault::new(exit, with_advice(exit, error))
 }
 
 /// Compares the model file with its SHA-256, where the config gives one. Blocks.

@@ -10,6 +10,7 @@ use std::{
 
 use serde::Deserialize;
 use shoal_conductor::id::WorkerId;
+use shoal_models::{catalogue::hub, egress::Destination, prepare::MOST_PERPLEXITY};
 
 use self::worker::{WorkerTable, workers};
 use super::{ApiLimits, Config, Limits, Model, Mqtt};
@@ -27,6 +28,7 @@ pub struct File {
     http: HttpTable,
     https: HttpsTable,
     model: ModelTable,
+    models: ModelsTable,
     mqtt: MqttTable,
     conductor: ConductorTable,
     limits: LimitTable,
@@ -41,6 +43,7 @@ impl Default for File {
             http: HttpTable::default(),
             https: HttpsTable::default(),
             model: ModelTable::default(),
+            models: ModelsTable::default(),
             mqtt: MqttTable::default(),
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
@@ -108,6 +111,8 @@ impl Default for HttpsTable {
 struct ModelTable {
     path: PathBuf,
     sha256: Option<String>,
+    prepared: bool,
+    prepared_loss_percent: f64,
     context: Option<u32>,
     threads: Option<u32>,
     gpu_layers: Option<u32>,
@@ -118,9 +123,25 @@ impl Default for ModelTable {
         Self {
             path: DEFAULT_MODEL.into(),
             sha256: None,
+            prepared: true,
+            prepared_loss_percent: (MOST_PERPLEXITY - 1.0) * 100.0,
             context: None,
             threads: None,
             gpu_layers: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ModelsTable {
+    hub: String,
+}
+
+impl Default for ModelsTable {
+    fn default() -> Self {
+        Self {
+            hub: hub::DEFAULT.into(),
         }
     }
 }
@@ -226,6 +247,7 @@ impl File {
             https,
             api: self.http.limits()?,
             model: self.model.resolve(data)?,
+            hub: self.models.resolve()?,
             mqtt: if self.mqtt.enabled {
                 Some(self.mqtt.resolve(data)?)
             } else {
@@ -289,13 +311,29 @@ impl ModelTable {
         if let Some(threads) = self.threads {
             within("model.threads", threads, 1, 512)?;
         }
+        let loss = self.prepared_loss_percent;
+        if !(0.0..=50.0).contains(&loss) {
+            let reason = format!("{loss} is not between 0 and 50");
+            return Err(bad("model.prepared_loss_percent", reason));
+        }
         Ok(Model {
             path: Config::resolve(data, self.path),
             sha256: self.sha256.map(|sum| sum.to_ascii_lowercase()),
+            prepared: self.prepared,
+            most_perplexity: 1.0 + loss / 100.0,
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
         })
+    }
+}
+
+impl ModelsTable {
+    fn resolve(self) -> Result<String, BadValue> {
+        match Destination::try_new(&self.hub, false) {
+            Ok(_) => Ok(self.hub),
+            Err(error) => Err(bad("models.hub", error.to_string())),
+        }
     }
 }
 

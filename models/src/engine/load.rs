@@ -58,7 +58,7 @@ pub enum LoadError {
 }
 
 /// llama.cpp itself, started once in the life of the program.
-pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
+pub(crate) fn backend() -> Result<&'static LlamaBackend, LoadError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     log::install();
     BACKEND
@@ -72,7 +72,7 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
 }
 
 /// Reads and checks the header.
-pub(super) fn header(path: &Path) -> Result<Header, LoadError> {
+pub(crate) fn header(path: &Path) -> Result<Header, LoadError> {
     let header = Header::read(path).map_err(|source| match source {
         GgufError::Io(e) if e.kind() == io::ErrorKind::NotFound => {
             LoadError::Missing(path.to_owned())
@@ -141,7 +141,7 @@ pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {
 }
 
 /// Bytes that Linux says a new program may use.
-fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let table = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = table.lines().find(|l| l.starts_with("MemAvailable:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
