@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use shoal_models::prepare::{self, Misfit, Note, Use};
+use shoal_models::prepare::{self, Misfit, Note, Row, Use};
 
 use crate::config::Model;
 
@@ -93,13 +93,21 @@ pub fn used(model: &Model, accelerated: bool) -> Use {
 /// What the recipe that was taken gains over the download.
 #[must_use]
 pub fn gain(note: &Note) -> Option<String> {
-    let taken = note.measured.iter().find(|row| row.recipe == note.recipe)?;
-    Some(format!(
-        "reading {:.1} and writing {:.1} times as fast as the download, {}",
-        taken.prefill?,
-        taken.decode?,
-        perplexity(taken.perplexity?)
-    ))
+    let taken = note.measured.iter().find(|row| row.recipe == note.recipe);
+    gain_of(taken?)
+}
+
+/// What a recipe gains over the download, as far as it was measured.
+#[must_use]
+pub fn gain_of(row: &Row) -> Option<String> {
+    let (prefill, decode) = (row.prefill?, row.decode?);
+    let mut said =
+        format!("reading {prefill:.1} and writing {decode:.1} times as fast as the download");
+    if let Some(share) = row.perplexity {
+        said.push_str(", ");
+        said.push_str(&perplexity(share));
+    }
+    Some(said)
 }
 
 fn perplexity(share: f64) -> String {

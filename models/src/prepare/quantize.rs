@@ -11,7 +11,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::{
     PrepareError,
-    recipe::{Recipe, TOKENS},
+    recipe::{Recipe, Stored, TOKENS, at_most},
 };
 use crate::{
     disk,
@@ -35,10 +35,10 @@ pub(super) fn quantize(
 ) -> Result<(), PrepareError> {
     let header = load::header(source)?;
     load::backend()?;
-    disk::check(part, recipe.at_most(header.parameters, header.bytes))?;
+    disk::check(part, at_most(header.parameters, header.bytes))?;
     log::take_error();
-    let done =
-        call(source, part, recipe, sums, threads).map_err(|e| failed(recipe, &e.to_string()))?;
+    let done = call(source, part, recipe, header.layers(), sums, threads)
+        .map_err(|e| failed(recipe, &e.to_string()))?;
     if !done {
         let reason = log::take_error().unwrap_or_else(|| "llama.cpp gave no reason".to_owned());
         return Err(failed(recipe, &reason));
@@ -65,21 +65,21 @@ fn call(
     source: &Path,
     part: &Path,
     recipe: &Recipe,
+    layers: u64,
     sums: &Sums,
     threads: u32,
 ) -> Result<bool, NulError> {
     let source = CString::new(source.as_os_str().as_bytes())?;
     let part = CString::new(part.as_os_str().as_bytes())?;
-    let patterns: Vec<CString> = recipe
-        .others
-        .iter()
-        .map(|(pattern, _)| CString::new(*pattern))
-        .collect::<Result<_, _>>()?;
+    let patterns: Vec<(CString, Stored)> = recipe
+        .patterns(layers)
+        .into_iter()
+        .map(|(pattern, stored)| Ok((CString::new(pattern)?, stored)))
+        .collect::<Result<_, NulError>>()?;
     // A null ends each of both lists.
-    let others = recipe.others.iter().map(|(_, stored)| *stored);
-    let overrides: Vec<sys::llama_model_tensor_override> = others
-        .zip(&patterns)
-        .map(|(stored, pattern)| (pattern.as_ptr(), stored))
+    let overrides: Vec<sys::llama_model_tensor_override> = patterns
+        .iter()
+        .map(|(pattern, stored)| (pattern.as_ptr(), *stored))
         .chain([(std::ptr::null(), recipe.most)])
         .map(|(pattern, stored)| sys::llama_model_tensor_override {
             pattern,

@@ -9,6 +9,8 @@
 pub(super) enum Stored {
     /// 4 bits and a scale for 32 numbers.
     Q4_0,
+    /// 4 bits that choose from a table of uneven steps, and a scale for 32 numbers.
+    Iq4Nl,
     /// 4 bits, a scale and a least number for 32 numbers; those two take 6 bits each and share scales of 256 numbers.
     Q4K,
     /// 8 bits and a scale for 32 numbers.
@@ -20,6 +22,7 @@ impl Stored {
     pub(super) const fn tensor_type(self) -> llama_cpp_sys_2::ggml_type {
         match self {
             Self::Q4_0 => llama_cpp_sys_2::GGML_TYPE_Q4_0,
+            Self::Iq4Nl => llama_cpp_sys_2::GGML_TYPE_IQ4_NL,
             Self::Q4K => llama_cpp_sys_2::GGML_TYPE_Q4_K,
             Self::Q8_0 => llama_cpp_sys_2::GGML_TYPE_Q8_0,
         }
@@ -29,20 +32,13 @@ impl Stored {
     pub(super) const fn file_type(self) -> llama_cpp_sys_2::llama_ftype {
         match self {
             Self::Q4_0 => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0,
+            Self::Iq4Nl => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_IQ4_NL,
             Self::Q4K => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_K_S,
             Self::Q8_0 => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q8_0,
         }
     }
-
-    /// Its name in GGUF.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Q4_0 => "Q4_0",
-            Self::Q4K => "Q4_K_S",
-            Self::Q8_0 => "Q8_0",
-        }
-    }
 }
+
 /// One way to store a whole model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Recipe {
@@ -50,6 +46,8 @@ pub(super) struct Recipe {
     pub(super) name: &'static str,
     /// What most tensors become.
     pub(super) most: Stored,
+    /// How many of the first and of the last layers become so as a whole.
+    pub(super) edges: u64,
     /// Tensors that become something else: a regular expression on their names, and what.
     pub(super) others: &'static [(&'static str, Stored)],
 }
@@ -61,48 +59,74 @@ pub const AS_DOWNLOADED: &str = "as downloaded";
 /// is, and 4 bits of it cost more perplexity than 4 bits of all layers.
 pub(super) const TOKENS: Stored = Stored::Q8_0;
 
-/// The recipes. `ffn_down` has rows that are long enough for [`Stored::Q4K`] even in small models; llama.cpp takes
-/// another type where they are not.
+/// What becomes of the tensors that bear 4 bits best. `ffn_down` has rows that are long enough for [`Stored::Q4K`] even
+/// in small models; llama.cpp takes another type where they are not.
+const PATIENT: &[(&str, Stored)] = &[
+    ("ffn_down", Stored::Q4K),
+    ("ffn_up", Stored::Iq4Nl),
+    ("ffn_gate|attn_q|attn_k", Stored::Q4_0),
+];
+
+const fn mixed(name: &'static str, edges: u64) -> Recipe {
+    Recipe {
+        name,
+        most: Stored::Q8_0,
+        edges,
+        others: PATIENT,
+    }
+}
+
+/// The recipes, those of fewer bits first. What a model can bear differs, and so does what a CPU has kernels for.
 pub(super) const RECIPES: &[Recipe] = &[
     Recipe {
         name: "4 bits",
         most: Stored::Q4_0,
+        edges: 0,
         others: &[("ffn_down", Stored::Q4K)],
     },
-    Recipe {
-        name: "4 bits, 8 in attention",
-        most: Stored::Q8_0,
-        others: &[
-            ("ffn_down", Stored::Q4K),
-            ("ffn_gate", Stored::Q4_0),
-            ("ffn_up", Stored::Q4_0),
-        ],
-    },
-    Recipe {
-        name: "4 bits, 8 in attention and ffn_up",
-        most: Stored::Q8_0,
-        others: &[("ffn_down", Stored::Q4K), ("ffn_gate", Stored::Q4_0)],
-    },
+    mixed("4 bits, 8 for attention's values", 0),
+    mixed("so, and 8 in 2 layers at each end", 2),
+    mixed("so, and 8 in 4 layers at each end", 4),
+    mixed("so, and 8 in 8 layers at each end", 8),
     Recipe {
         name: "8 bits",
         most: Stored::Q8_0,
+        edges: 0,
         others: &[],
     },
 ];
 
 impl Recipe {
-    /// Whether a file that says it is `quantization` already is what the recipe would make of it.
-    pub(super) fn is(&self, quantization: Option<&str>) -> bool {
-        self.most == TOKENS && self.others.is_empty() && quantization == Some(self.most.name())
+    /// Regular expressions on the names of a model with so many layers, and what becomes of the tensors; the first
+    /// that matches counts.
+    pub(super) fn patterns(&self, layers: u64) -> Vec<(String, Stored)> {
+        let is_edge = |layer: &u64| *layer < self.edges || layer + self.edges >= layers;
+        let numbers: Vec<String> = (0..layers)
+            .filter(is_edge)
+            .map(|layer| layer.to_string())
+            .collect();
+        let edges =
+            (!numbers.is_empty()).then(|| (format!(r"^blk\.({})\.", numbers.join("|")), self.most));
+        let others = self.others.iter();
+        edges
+            .into_iter()
+            .chain(others.map(|(pattern, stored)| ((*pattern).to_owned(), *stored)))
+            .collect()
     }
 
-    /// A bound on the file's length in bytes, for a model of so many weights whose file is `source` bytes long.
-    pub(super) fn at_most(&self, parameters: u64, source: u64) -> u64 {
-        // The widest type here takes 34 bytes for 32 numbers; what is not stored so is in the source already.
-        (parameters / 32)
-            .saturating_mul(34)
-            .saturating_add(source / 8)
+    /// Whether a file that says it is `quantization` already is what the recipe would make of it.
+    pub(super) fn is(&self, quantization: Option<&str>) -> bool {
+        self.most == TOKENS && self.others.is_empty() && quantization == Some("Q8_0")
     }
+}
+
+/// A bound on the length in bytes of what a recipe makes of a model with so many weights whose file is `source` bytes
+/// long.
+pub(super) fn at_most(parameters: u64, source: u64) -> u64 {
+    // The widest type here takes 34 bytes for 32 numbers; what is not stored so is in the source already.
+    (parameters / 32)
+        .saturating_mul(34)
+        .saturating_add(source / 8)
 }
 
 #[cfg(test)]
@@ -115,5 +139,20 @@ mod tests {
         assert_eq!(names.len(), RECIPES.len());
         let is = |stored: &str| RECIPES.iter().filter(|r| r.is(Some(stored))).count();
         assert_eq!((is("Q8_0"), is("Q4_0"), is("Q4_1")), (1, 0, 0));
+    }
+
+    #[test]
+    fn the_edges_come_first_and_a_model_of_few_layers_has_only_edges() {
+        let recipe = Recipe {
+            name: "r",
+            most: Stored::Q8_0,
+            edges: 2,
+            others: &[("ffn_up", Stored::Q4_0)],
+        };
+        let other = ("ffn_up".to_owned(), Stored::Q4_0);
+        let edges = |numbers: &str| (format!(r"^blk\.({numbers})\."), Stored::Q8_0);
+        assert_eq!(recipe.patterns(30), [edges("0|1|28|29"), other.clone()]);
+        assert_eq!(recipe.patterns(3), [edges("0|1|2"), other.clone()]);
+        assert_eq!(recipe.patterns(0), [other]);
     }
 }

@@ -111,6 +111,16 @@ impl<'a> Trial<'a> {
             .to_owned()
     }
 
+    /// Whether a row would be the best so far if its perplexity were that of the download.
+    fn would_be_taken(&self, row: &Row) -> bool {
+        let hoped = Row {
+            perplexity: Some(1.0),
+            ..row.clone()
+        };
+        let rows: Vec<Row> = self.rows.iter().cloned().chain([hoped]).collect();
+        choose(&rows, self.pace, self.options.bounds).is_some_and(|best| best.recipe == row.recipe)
+    }
+
     /// Tries one. That it cannot be tried is a remark in its row and no reason to stop.
     fn attempt(&mut self, recipe: &Recipe) -> Result<(), PrepareError> {
         (self.tell)(Step::Begun(recipe.name));
@@ -147,6 +157,10 @@ impl<'a> Trial<'a> {
         // Rounded as it is written, so that the note's reader comes to the same choice.
         row.prefill = Some(rounded(now.prefill() / then.prefill(), 1e2));
         row.decode = Some(rounded(now.decode() / then.decode(), 1e2));
+        if !self.would_be_taken(row) {
+            row.remark = Some("not worth it, so its perplexity was not measured".to_owned());
+            return Ok(());
+        }
         let perplexity = subject.perplexity()? / self.perplexity;
         row.perplexity = Some(rounded(perplexity, 1e4));
         Ok(())

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Model},
     exit::{Exit, Fault},
     pool,
-    weights::gain,
+    weights::{gain, gain_of},
 };
 
 /// What is prepared, and how.
@@ -94,7 +94,10 @@ pub fn prepare(model: &Model, wish: Wish, out: &mut dyn Write) -> Result<Outcome
                 )
             }
             Step::Begun(_) => Ok(()),
-            Step::Measured(row) => writeln!(out, "  {}", line(row)).and_then(|()| out.flush()),
+            Step::Measured(row) if row.recipe == AS_DOWNLOADED => Ok(()),
+            Step::Measured(row) => {
+                write!(out, "{}", text::indent(&line(row), "  ")).and_then(|()| out.flush())
+            }
         };
     })?;
     if !wish.quiet {
@@ -105,10 +108,9 @@ pub fn prepare(model: &Model, wish: Wish, out: &mut dyn Write) -> Result<Outcome
 
 /// One row while the others are still to come.
 fn line(row: &Row) -> String {
-    match &row.remark {
-        Some(remark) => format!("{}: {remark}", row.recipe),
-        None => format!("{}: done", row.recipe),
-    }
+    let found = [gain_of(row), row.remark.clone()];
+    let found: Vec<String> = found.into_iter().flatten().collect();
+    format!("{}: {}", row.recipe, found.join("; "))
 }
 
 fn shown(outcome: &Outcome) -> String {
