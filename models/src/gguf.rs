@@ -100,12 +100,6 @@ impl Header {
         self.text("tokenizer.ggml.model").is_some()
     }
 
-    /// How many layers it has; 0 if the file does not say.
-    #[must_use]
-    pub fn layers(&self) -> u64 {
-        self.number("block_count").unwrap_or(0)
-    }
-
     /// The bytes that keys and values of `tokens` tokens take at 16 bits, or 0 if the file does not say enough.
     #[must_use]
     pub fn cache_bytes(&self, tokens: u64) -> u64 {

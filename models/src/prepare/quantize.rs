@@ -37,8 +37,8 @@ pub(super) fn quantize(
     load::backend()?;
     disk::check(part, at_most(header.parameters, header.bytes))?;
     log::take_error();
-    let done = call(source, part, recipe, header.layers(), sums, threads)
-        .map_err(|e| failed(recipe, &e.to_string()))?;
+    let done =
+        call(source, part, recipe, sums, threads).map_err(|e| failed(recipe, &e.to_string()))?;
     if !done {
         let reason = log::take_error().unwrap_or_else(|| "llama.cpp gave no reason".to_owned());
         return Err(failed(recipe, &reason));
@@ -65,16 +65,15 @@ fn call(
     source: &Path,
     part: &Path,
     recipe: &Recipe,
-    layers: u64,
     sums: &Sums,
     threads: u32,
 ) -> Result<bool, NulError> {
     let source = CString::new(source.as_os_str().as_bytes())?;
     let part = CString::new(part.as_os_str().as_bytes())?;
     let patterns: Vec<(CString, Stored)> = recipe
-        .patterns(layers)
-        .into_iter()
-        .map(|(pattern, stored)| Ok((CString::new(pattern)?, stored)))
+        .others
+        .iter()
+        .map(|(pattern, stored)| Ok((CString::new(*pattern)?, *stored)))
         .collect::<Result<_, NulError>>()?;
     // A null ends each of both lists.
     let overrides: Vec<sys::llama_model_tensor_override> = patterns

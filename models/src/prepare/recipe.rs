@@ -46,8 +46,6 @@ pub(super) struct Recipe {
     pub(super) name: &'static str,
     /// What most tensors become.
     pub(super) most: Stored,
-    /// How many of the first and of the last layers become so as a whole.
-    pub(super) edges: u64,
     /// Tensors that become something else: a regular expression on their names, and what.
     pub(super) others: &'static [(&'static str, Stored)],
 }
@@ -59,61 +57,53 @@ pub const AS_DOWNLOADED: &str = "as downloaded";
 /// is, and 4 bits of it cost more perplexity than 4 bits of all layers.
 pub(super) const TOKENS: Stored = Stored::Q8_0;
 
-/// What becomes of the tensors that bear 4 bits best. `ffn_down` has rows that are long enough for [`Stored::Q4K`] even
-/// in small models; llama.cpp takes another type where they are not.
-const PATIENT: &[(&str, Stored)] = &[
-    ("ffn_down", Stored::Q4K),
-    ("ffn_up", Stored::Iq4Nl),
-    ("ffn_gate|attn_q|attn_k", Stored::Q4_0),
-];
-
-const fn mixed(name: &'static str, edges: u64) -> Recipe {
+const fn mixed(name: &'static str, others: &'static [(&'static str, Stored)]) -> Recipe {
     Recipe {
         name,
         most: Stored::Q8_0,
-        edges,
-        others: PATIENT,
+        others,
     }
 }
 
+/// Long enough rows for [`Stored::Q4K`] even in small models; llama.cpp takes another type where they are not.
+const DOWN: (&str, Stored) = ("ffn_down", Stored::Q4K);
+
 /// The recipes, those of fewer bits first. What a model can bear differs, and so does what a CPU has kernels for.
+/// What attention adds up (its values and output) bears 4 bits least, and of the rest each part about alike.
 pub(super) const RECIPES: &[Recipe] = &[
     Recipe {
         name: "4 bits",
         most: Stored::Q4_0,
-        edges: 0,
-        others: &[("ffn_down", Stored::Q4K)],
+        others: &[DOWN],
     },
-    mixed("4 bits, 8 for attention's values", 0),
-    mixed("so, and 8 in 2 layers at each end", 2),
-    mixed("so, and 8 in 4 layers at each end", 4),
-    mixed("so, and 8 in 8 layers at each end", 8),
-    Recipe {
-        name: "8 bits",
-        most: Stored::Q8_0,
-        edges: 0,
-        others: &[],
-    },
+    mixed(
+        "4 bits, but 8 in attn_v and attn_output",
+        &[
+            DOWN,
+            ("ffn_up", Stored::Iq4Nl),
+            ("ffn_gate|attn_q|attn_k", Stored::Q4_0),
+        ],
+    ),
+    mixed(
+        "4 bits, but 8 in attention",
+        &[DOWN, ("ffn_up", Stored::Iq4Nl), ("ffn_gate", Stored::Q4_0)],
+    ),
+    mixed(
+        "8 bits, but 4 in ffn_down, ffn_up, attn_q and attn_k",
+        &[
+            DOWN,
+            ("ffn_up", Stored::Iq4Nl),
+            ("attn_q|attn_k", Stored::Q4_0),
+        ],
+    ),
+    mixed(
+        "8 bits, but 4 in ffn_down and ffn_up",
+        &[DOWN, ("ffn_up", Stored::Iq4Nl)],
+    ),
+    mixed("8 bits", &[]),
 ];
 
 impl Recipe {
-    /// Regular expressions on the names of a model with so many layers, and what becomes of the tensors; the first
-    /// that matches counts.
-    pub(super) fn patterns(&self, layers: u64) -> Vec<(String, Stored)> {
-        let is_edge = |layer: &u64| *layer < self.edges || layer + self.edges >= layers;
-        let numbers: Vec<String> = (0..layers)
-            .filter(is_edge)
-            .map(|layer| layer.to_string())
-            .collect();
-        let edges =
-            (!numbers.is_empty()).then(|| (format!(r"^blk\.({})\.", numbers.join("|")), self.most));
-        let others = self.others.iter();
-        edges
-            .into_iter()
-            .chain(others.map(|(pattern, stored)| ((*pattern).to_owned(), *stored)))
-            .collect()
-    }
-
     /// Whether a file that says it is `quantization` already is what the recipe would make of it.
     pub(super) fn is(&self, quantization: Option<&str>) -> bool {
         self.most == TOKENS && self.others.is_empty() && quantization == Some("Q8_0")
@@ -139,20 +129,5 @@ mod tests {
         assert_eq!(names.len(), RECIPES.len());
         let is = |stored: &str| RECIPES.iter().filter(|r| r.is(Some(stored))).count();
         assert_eq!((is("Q8_0"), is("Q4_0"), is("Q4_1")), (1, 0, 0));
-    }
-
-    #[test]
-    fn the_edges_come_first_and_a_model_of_few_layers_has_only_edges() {
-        let recipe = Recipe {
-            name: "r",
-            most: Stored::Q8_0,
-            edges: 2,
-            others: &[("ffn_up", Stored::Q4_0)],
-        };
-        let other = ("ffn_up".to_owned(), Stored::Q4_0);
-        let edges = |numbers: &str| (format!(r"^blk\.({numbers})\."), Stored::Q8_0);
-        assert_eq!(recipe.patterns(30), [edges("0|1|28|29"), other.clone()]);
-        assert_eq!(recipe.patterns(3), [edges("0|1|2"), other.clone()]);
-        assert_eq!(recipe.patterns(0), [other]);
     }
 }
