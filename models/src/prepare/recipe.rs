@@ -89,11 +89,11 @@ pub(super) const RECIPES: &[Recipe] = &[
         &[DOWN, ("ffn_up", Stored::Iq4Nl), ("ffn_gate", Stored::Q4_0)],
     ),
     mixed(
-        "8 bits, but 4 in ffn_down, ffn_up, attn_q and attn_k",
+        "4 bits, but 8 in attention and every second ffn_gate",
         &[
             DOWN,
             ("ffn_up", Stored::Iq4Nl),
-            ("attn_q|attn_k", Stored::Q4_0),
+            (r"blk\.[0-9]*[02468]\.ffn_gate", Stored::Q4_0),
         ],
     ),
     mixed(
