@@ -71,7 +71,7 @@ enum Command {
     /// Make, list and revoke the keys of the API
     #[command(subcommand)]
     Keys(keys::Action),
-    /// List and verify model files
+    /// Fetch, prepare, list and verify model files
     #[command(subcommand)]
     Models(models::Action),
     /// Show what board this is and what was decided for it
@@ -127,7 +127,7 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Approvals(options) => approvals::run(&places, options, out).await,
         Command::Policy(action) => policy::run(&places, action, out),
         Command::Keys(action) => keys::run(&places, action, out).await,
-        Command::Models(action) => models::run(&places, action, out),
+        Command::Models(action) => models::run(&places, action, out).await,
         Command::Board(options) => board::run(&places, options, out),
         Command::Try(action) => trial::run(action, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,

@@ -57,6 +57,8 @@ pub struct Config {
     pub api: ApiLimits,
     /// The backbone.
     pub model: Model,
+    /// Where `shoal models pull` fetches files that it knows by owner, repository and file.
+    pub hub: String,
     /// The broker, if there is one.
     pub mqtt: Option<Mqtt>,
     /// The least size of a backbone that may write workflows, in weights.
@@ -87,12 +89,16 @@ pub struct ApiLimits {
 }
 
 /// The backbone's file and how to run it; what is not given is decided by the board.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// The GGUF file.
     pub path: PathBuf,
     /// Its SHA-256 in hex, where it is to be checked.
     pub sha256: Option<String>,
+    /// Whether the form is used that `shoal models prepare` left beside it.
+    pub prepared: bool,
+    /// The most that the perplexity of that form may be, divided by the download's.
+    pub most_perplexity: f64,
     /// Tokens of prompt and answer together.
     pub context: Option<u32>,
     /// Threads.

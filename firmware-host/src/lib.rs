@@ -23,3 +23,4 @@ pub mod running;
 pub mod secret;
 pub mod store;
 pub mod tls;
+pub mod weights;

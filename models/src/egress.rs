@@ -1,14 +1,16 @@
 //! The one module through which bytes leave the board for a model.
 //!
-//! It holds the only HTTP client. What it sends is made from a [`Cleared`] prompt, which only the gate can make and
-//! which is opened here, by a [`Dialect`] that adds the model's name and nothing else. It follows no redirect, knows no
-//! proxy, reads a bounded answer, and speaks plain HTTP to this board alone unless the config insists.
+//! It holds the only HTTP clients; that of [`download`] fetches files and takes nothing out. What [`Egress`] sends is
+//! made from a [`Cleared`] prompt, which only the gate can make and which is opened here, by a [`Dialect`] that adds
+//! the model's name and nothing else. It follows no redirect, knows no proxy, reads a bounded answer, and speaks plain
+//! HTTP to this board alone unless the config insists.
 //!
 //! A call is repeated only where nothing can have been done: no connection came about, or the provider said 429 or
 //! 503. A connection that broke or fell silent later may have been worked on and billed, and is reported as such.
 
 mod answer;
 mod destination;
+pub mod download;
 mod retry;
 mod tls;
 

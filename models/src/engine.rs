@@ -12,13 +12,13 @@
 //!
 //! [`sequences`] has who holds which cells, [`shelf`] what nobody uses now, [`queue`] whose turn it is, [`step`] what one batch does.
 
-mod batch;
-mod context;
+pub(crate) mod batch;
+pub(crate) mod context;
 mod draft;
 mod grammar;
 mod job;
 mod keep;
-mod load;
+pub(crate) mod load;
 pub(crate) mod log;
 mod marks;
 mod owner;
@@ -33,6 +33,7 @@ mod sampler;
 mod sequences;
 mod shelf;
 mod step;
+pub(crate) mod sums;
 mod tap;
 mod template;
 mod threads;

@@ -22,6 +22,7 @@ use crate::{
     running::Running,
     store::{FILE, TaskFilter},
     tls::Files,
+    weights::Why,
 };
 
 /// How long a connection may take to come about.
@@ -124,6 +125,7 @@ async fn checks(places: &Places) -> Vec<Check> {
     checks.push(store(&config).await);
     checks.push(model(&config).await);
     checks.extend(engine(&config).await);
+    checks.extend(weights(&config).await);
     checks.push(broker(&config).await);
     checks.extend(ports(&config).await);
     checks.push(certificate(&config));
@@ -231,6 +233,22 @@ async fn engine(config: &Config) -> Vec<Check> {
         Ok(checks) => checks,
         Err(error) => vec![fail("engine", error)],
     }
+}
+
+/// Which form of the model is loaded, where there is a model.
+async fn weights(config: &Config) -> Option<Check> {
+    let model = config.model.clone();
+    if !model.path.exists() {
+        return None;
+    }
+    let found = tokio::task::spawn_blocking(move || models::weights(&model)).await;
+    Some(match found {
+        Ok(found) => match found.why {
+            Why::Misfit(_) => warn("weights", found.words()),
+            _ => ok("weights", found.words()),
+        },
+        Err(error) => fail("weights", error),
+    })
 }
 
 async fn broker(config: &Config) -> Check {

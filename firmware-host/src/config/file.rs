@@ -12,6 +12,7 @@ use std::{
 use serde::Deserialize;
 use shoal_boards::Thresholds;
 use shoal_conductor::id::WorkerId;
+use shoal_models::{catalogue::hub, egress::Destination, prepare::MOST_PERPLEXITY};
 
 use self::{
     resident::{ResidentTable, residents},
@@ -32,6 +33,7 @@ pub struct File {
     http: HttpTable,
     https: HttpsTable,
     model: ModelTable,
+    hub: HubTable,
     mqtt: MqttTable,
     conductor: ConductorTable,
     limits: LimitTable,
@@ -48,6 +50,7 @@ impl Default for File {
             http: HttpTable::default(),
             https: HttpsTable::default(),
             model: ModelTable::default(),
+            hub: HubTable::default(),
             mqtt: MqttTable::default(),
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
@@ -117,6 +120,8 @@ impl Default for HttpsTable {
 struct ModelTable {
     path: PathBuf,
     sha256: Option<String>,
+    prepared: bool,
+    prepared_loss_percent: f64,
     context: Option<u32>,
     threads: Option<u32>,
     gpu_layers: Option<u32>,
@@ -129,11 +134,27 @@ impl Default for ModelTable {
         Self {
             path: DEFAULT_MODEL.into(),
             sha256: None,
+            prepared: true,
+            prepared_loss_percent: (MOST_PERPLEXITY - 1.0) * 100.0,
             context: None,
             threads: None,
             gpu_layers: None,
             lock: false,
             plugins: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HubTable {
+    url: String,
+}
+
+impl Default for HubTable {
+    fn default() -> Self {
+        Self {
+            url: hub::DEFAULT.into(),
         }
     }
 }
@@ -255,6 +276,7 @@ impl File {
             https,
             api: self.http.limits()?,
             model: self.model.resolve(data)?,
+            hub: self.models.resolve()?,
             mqtt: if self.mqtt.enabled {
                 Some(self.mqtt.resolve(data)?)
             } else {
@@ -320,15 +342,31 @@ impl ModelTable {
         if let Some(threads) = self.threads {
             within("model.threads", threads, 1, 512)?;
         }
+        let loss = self.prepared_loss_percent;
+        if !(0.0..=50.0).contains(&loss) {
+            let reason = format!("{loss} is not between 0 and 50");
+            return Err(bad("model.prepared_loss_percent", reason));
+        }
         Ok(Model {
             path: Config::resolve(data, self.path),
             sha256: self.sha256.map(|sum| sum.to_ascii_lowercase()),
+            prepared: self.prepared,
+            most_perplexity: 1.0 + loss / 100.0,
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
             lock: self.lock,
             plugins: self.plugins.map(|folder| Config::resolve(data, folder)),
         })
+    }
+}
+
+impl HubTable {
+    fn resolve(self) -> Result<String, BadValue> {
+        match Destination::try_new(&self.url, false) {
+            Ok(_) => Ok(self.url),
+            Err(error) => Err(bad("hub.url", error.to_string())),
+        }
     }
 }
 

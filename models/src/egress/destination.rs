@@ -75,6 +75,16 @@ impl Destination {
         self.loopback
     }
 
+    /// The URL as it was given.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Whether a redirect may lead there: https, or this board.
+    pub(super) fn is_allowed(url: &Url) -> bool {
+        url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+    }
+
     /// The URL of `path` below the base.
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.url.clone();

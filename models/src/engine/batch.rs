@@ -5,7 +5,7 @@ use llama_cpp_sys_2 as sys;
 
 /// Tokens with their places. Each belongs to one sequence.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     tokens: Vec<i32>,
     positions: Vec<i32>,
     sequences: Vec<i32>,
@@ -22,7 +22,7 @@ unsafe impl Send for Batch {}
 
 impl Batch {
     /// Takes all tokens out.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.tokens.clear();
         self.positions.clear();
         self.sequences.clear();
@@ -31,7 +31,7 @@ impl Batch {
     }
 
     /// Adds a token; if it gives an output, says the output's row.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         token: LlamaToken,
         position: usize,

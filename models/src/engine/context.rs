@@ -9,24 +9,24 @@ use std::{ptr::NonNull, slice, sync::Arc};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::{batch::Batch, tap, tap::Tap, threads::Threads};
+use super::{batch::Batch, sums::Sums, tap, tap::Tap, threads::Threads};
 
 /// How to make a context.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Cells of the cache.
-    pub(super) cells: u32,
+    pub(crate) cells: u32,
     /// Sequences at once.
-    pub(super) sequences: u32,
+    pub(crate) sequences: u32,
     /// The most tokens of one batch.
-    pub(super) batch: u32,
+    pub(crate) batch: u32,
     /// CPU threads.
-    pub(super) threads: u32,
+    pub(crate) threads: u32,
 }
 
 /// Why a batch was not decoded.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DecodeError {
+pub(crate) enum DecodeError {
     /// The cache has no room for it; nothing changed.
     #[error("the key-value cache is full")]
     Full,
@@ -36,7 +36,7 @@ pub(super) enum DecodeError {
 }
 
 /// A context.
-pub(super) struct Context {
+pub(crate) struct Context {
     raw: NonNull<sys::llama_context>,
     vocabulary: usize,
     // Freed after the context, in this order.
@@ -54,7 +54,7 @@ unsafe impl Send for Context {}
 
 impl Context {
     /// Makes one; nothing if llama.cpp says no, which it then explains in its log.
-    pub(super) fn try_new(model: Arc<LlamaModel>, shape: Shape) -> Option<Self> {
+    pub(crate) fn try_new(model: Arc<LlamaModel>, shape: Shape) -> Option<Self> {
         let threads = i32::try_from(shape.threads.max(1)).unwrap_or(1);
         let mut tap = Box::<Tap>::default();
         // SAFETY: only reads constants.
@@ -108,7 +108,7 @@ impl Context {
 
     /// Computes a batch, at most as long as the context was made for. `states` keeps the hidden states of its
     /// outputs.
-    pub(super) fn decode(&mut self, batch: &mut Batch, states: bool) -> Result<(), DecodeError> {
+    pub(crate) fn decode(&mut self, batch: &mut Batch, states: bool) -> Result<(), DecodeError> {
         self.tap.set(states);
         let raw = batch.raw();
         // SAFETY: the batch's arrays all have `n_tokens` entries and live through the call.
@@ -122,7 +122,7 @@ impl Context {
     }
 
     /// The next token's logits after the batch's token at `index`, as many as there are words; none if it gave none.
-    pub(super) fn logits(&self, index: usize) -> Option<&[f32]> {
+    pub(crate) fn logits(&self, index: usize) -> Option<&[f32]> {
         let index = i32::try_from(index).ok()?;
         // SAFETY: llama.cpp checks the index and answers null if it gave no output; else there are as many floats as
         // the vocabulary has words, unchanged until the next decode, which needs `&mut self`.
@@ -131,6 +131,11 @@ impl Context {
             let logits = sys::llama_get_logits_ith(self.raw.as_ptr(), index);
             (!logits.is_null()).then(|| slice::from_raw_parts(logits, self.vocabulary))
         }
+    }
+
+    /// From now on adds to `sums` what each layer's weights are multiplied with; gives what was added to so far.
+    pub(crate) fn gather(&mut self, sums: Option<Sums>) -> Option<Sums> {
+        self.tap.gather(sums)
     }
 
     /// The hidden state at an output's row of the last batch, if it was decoded with `states`.
@@ -161,7 +166,7 @@ impl Context {
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         // SAFETY: as in `share`.
         #[expect(unsafe_code, reason = "the context is this module's")]
         unsafe {
@@ -213,7 +218,7 @@ impl Drop for Context {
 }
 
 /// llama.cpp's version and the binding's, as which states and models are read alike.
-pub(super) fn version() -> String {
+pub(crate) fn version() -> String {
     // SAFETY: llama.cpp returns a constant text that ends with NUL.
     #[expect(unsafe_code, reason = "the binding has no safe way to ask")]
     let version = unsafe { std::ffi::CStr::from_ptr(sys::llama_version()) };

@@ -61,7 +61,7 @@ pub enum LoadError {
 }
 
 /// llama.cpp itself, started once in the life of the program.
-pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
+pub(crate) fn backend() -> Result<&'static LlamaBackend, LoadError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     log::install();
     BACKEND
@@ -74,7 +74,7 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, LoadError> {
 }
 
 /// Reads and checks the header.
-pub(super) fn header(path: &Path) -> Result<Header, LoadError> {
+pub(crate) fn header(path: &Path) -> Result<Header, LoadError> {
     let header = Header::read(path).map_err(|source| match source {
         GgufError::Io(e) if e.kind() == io::ErrorKind::NotFound => {
             LoadError::Missing(path.to_owned())
@@ -168,7 +168,7 @@ pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {
 }
 
 /// Bytes that Linux says a new program may use.
-fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     kibibytes("/proc/meminfo", "MemAvailable:")
 }
 

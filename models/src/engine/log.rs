@@ -30,7 +30,7 @@ pub(crate) fn install() {
 }
 
 /// Takes the first error that llama.cpp logged on this thread since the last taking: later ones only say that it failed.
-pub(super) fn take_error() -> Option<String> {
+pub(crate) fn take_error() -> Option<String> {
     let first = FIRST_ERROR.with_borrow_mut(std::mem::take);
     (!first.is_empty()).then_some(first)
 }

@@ -8,6 +8,8 @@ use std::ffi::{CStr, c_void};
 
 use llama_cpp_sys_2 as sys;
 
+use super::sums::Sums;
+
 /// What llama.cpp's graphs call the last layer's states after the final norm, one row for each output.
 const FINAL: &CStr = c"result_norm";
 
@@ -17,6 +19,7 @@ pub(super) struct Tap {
     open: bool,
     width: usize,
     rows: Vec<f32>,
+    sums: Option<Sums>,
 }
 
 impl Tap {
@@ -25,6 +28,11 @@ impl Tap {
         self.open = open;
         self.rows.clear();
         self.width = 0;
+    }
+
+    /// From now on adds to `sums`, and takes no rows meanwhile; gives what was added to so far.
+    pub(super) fn gather(&mut self, sums: Option<Sums>) -> Option<Sums> {
+        std::mem::replace(&mut self.sums, sums)
     }
 
     /// The state at an output's row of the last batch.
@@ -48,13 +56,20 @@ pub(super) unsafe extern "C" fn pass(
     let Some(tap) = (unsafe { tap.cast::<Tap>().as_mut() }) else {
         return !ask;
     };
-    if !tap.open {
+    if !tap.open && tap.sums.is_none() {
         return !ask;
     }
     // SAFETY: llama.cpp passes a tensor of the graph that it computes, which lives through this call.
     let Some(node) = (unsafe { tensor.as_ref() }) else {
         return !ask;
     };
+    if let Some(sums) = &mut tap.sums {
+        if ask {
+            return Sums::wants(node);
+        }
+        sums.add(node);
+        return true;
+    }
     // SAFETY: ggml keeps names within the array and ends them with NUL.
     let is_final = unsafe { CStr::from_ptr(node.name.as_ptr()) } == FINAL;
     if ask {

@@ -144,6 +144,8 @@ async fn bench(places: &Places, options: &Options) -> Result<Bench, Fault> {
         model = Model {
             path: path.clone(),
             sha256: None,
+            // This file, and nothing that was made of it.
+            prepared: false,
             ..model
         };
     }
