@@ -6,8 +6,11 @@
 
 pub mod appliance;
 pub mod broker;
+pub mod capture;
+pub mod namespace;
 pub mod place;
 pub mod provider;
 pub mod recorder;
+pub mod scripted;
 pub mod shift;
 pub mod wait;

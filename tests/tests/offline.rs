@@ -2,29 +2,15 @@
 
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 use shoal_tests::{
     appliance::Setup,
+    namespace::cut,
     place::{binary, free_port},
     shift::{LOG, POLICY},
 };
 use tokio::process::Command;
-
-/// How this user cuts a command's network: root may do so at once, others as root of a user namespace.
-async fn cut() -> Result<&'static [&'static str]> {
-    for arguments in [
-        ["--net", "--"].as_slice(),
-        &["--map-root-user", "--net", "--"],
-    ] {
-        let mut unshare = Command::new("unshare");
-        let tried = unshare.args(arguments).arg("true").output();
-        if tried.await.context("unshare is missing")?.status.success() {
-            return Ok(arguments);
-        }
-    }
-    bail!("neither root nor a user namespace is to be had, so the network cannot be cut")
-}
 
 #[tokio::test]
 async fn a_plan_needs_no_network_and_shows_each_verdict() -> Result<()> {
