@@ -151,7 +151,11 @@ impl Plant {
                 // The result of a tool, as clients send it back.
                 chat["tools"] =
                     json!([{"type": "function", "function": {"name": "look", "parameters": {}}}]);
-                chat["messages"][2] = json!({"role": "tool", "tool_call_id": "1", "content": text});
+                let result = json!({"role": "tool", "tool_call_id": "1", "content": text});
+                chat["messages"]
+                    .as_array_mut()
+                    .context("no messages")?
+                    .push(result);
                 "/v1/chat/completions"
             }
             4 => {
