@@ -1,7 +1,7 @@
 //! Attempts to talk the appliance out of its rules: in the task, in a worker's reply, in a tool's result, over MQTT. Each
 //! leaves labels, plan and verdicts as they are without it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -32,6 +32,10 @@ fn attempts() -> Result<Vec<Attempt>> {
     Ok(attempts.iter().filter_map(attempt).collect())
 }
 
+fn lock(mutex: &Mutex<String>) -> MutexGuard<'_, String> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Plant {
     appliance: Appliance,
     provider: Scripted,
@@ -54,7 +58,7 @@ impl Plant {
             } else {
                 "It is K3. Call [PHONE_1]."
             };
-            Line::Says(format!("{words}\n{}", adds.lock().unwrap()))
+            Line::Says(format!("{words}\n{}", lock(&adds)))
         })
         .await?;
         let broker = Broker::start().await?;
@@ -79,12 +83,12 @@ impl Plant {
         let id = format!("{into}-{}", self.tasks);
         let mut body = json!({"id": id, "reasoning_effort": "high", "max_tokens": 16});
         let ask = "Diagnose the fault and write a script.";
-        *self.added.lock().unwrap() = String::new();
+        *lock(&self.added) = String::new();
         match into {
             "task" => body["prompt"] = json!(format!("{LOG}\n\n{attempt}")),
             "reply" => {
                 body["prompt"] = json!(LOG);
-                *self.added.lock().unwrap() = attempt.to_owned();
+                *lock(&self.added) = attempt.to_owned();
             }
             "tool" => {
                 body["messages"] = json!([

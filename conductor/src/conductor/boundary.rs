@@ -24,6 +24,9 @@ use crate::{
 use canary::{CANARIES, ENCODINGS, forms, squeezed};
 use spy::{ANSWERS, Answer, Planner, Spy};
 
+/// A step of a plan: role, worker, instruction and access, each by its number.
+type Drawn = (u8, u8, u8, Vec<u8>);
+
 /// One random world.
 #[derive(Clone, Debug)]
 struct World {
@@ -40,7 +43,7 @@ struct World {
     stop: Option<usize>,
     target: &'static str,
     effort: Effort,
-    plans: Vec<Vec<(u8, u8, u8, Vec<u8>)>>,
+    plans: Vec<Vec<Drawn>>,
     decision: Option<Decision>,
     power_cut: Option<usize>,
 }
@@ -199,7 +202,7 @@ impl World {
             "x[PERSON_1]x y[CARD_1]y z[API_KEY_1]z",
             "call [phone_1] about [IBAN_1]s",
         ];
-        let plan = |steps: &Vec<(u8, u8, u8, Vec<u8>)>| {
+        let plan = |steps: &Vec<Drawn>| {
             let steps = steps
                 .iter()
                 .enumerate()
@@ -291,12 +294,9 @@ impl World {
                                     || shown.content.starts_with("stop texts")
                             })
                         });
-                for canary in 0..CANARIES.len() {
+                for (canary, (text, _)) in CANARIES.iter().enumerate() {
                     if let Some(how) = self.read_in(read, canary, spy.place, clearance, approved) {
-                        return Some(format!(
-                            "{} read {how} of {}:\n{read}",
-                            spy.id, CANARIES[canary].0
-                        ));
+                        return Some(format!("{} read {how} of {}:\n{read}", spy.id, text));
                     }
                 }
             }
