@@ -210,4 +210,8 @@ fn less(all: Usage, part: Usage) -> Usage {
 }
 
 #[cfg(test)]
+mod boundary;
+#[cfg(test)]
+mod injection;
+#[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ use crate::{
     prompt::{Format, Message, Prompt, Sampling, Speaker},
     text::Labelled,
     trace::Decision,
-    vault::Vault,
+    vault::{Shown, Vault},
     verdict::{Ruling, Verdict},
     worker::Place,
 };
@@ -58,6 +58,11 @@ impl Draft {
     pub fn recognised(&self, vault: &mut Vault) -> Self {
         vault.learn(self.messages.iter().map(|(_, text)| text));
         let messages = self.messages.iter();
+        let along = self
+            .along()
+            .iter()
+            .flat_map(|text| vault.find(text))
+            .collect::<Vec<_>>();
         Self {
             fixed: self.fixed,
             messages: messages
@@ -65,16 +70,20 @@ impl Draft {
                 .collect(),
             format: self.format.clone(),
             sampling: self.sampling.clone(),
-            frame: self.frame,
+            frame: along
+                .iter()
+                .map(|finding| finding.label)
+                .fold(self.frame, Label::join),
         }
     }
 
-    /// The same by other detectors, with every label raised to `least`: what was found before is kept by the vault.
+    /// The same by other detectors too, with every label raised to `least`.
     #[must_use]
     pub fn relabelled(&self, detectors: &Detectors, least: Label) -> Self {
         let again = |(role, text): &(Speaker, Labelled)| {
             let floor = text.floor().join(least);
-            (*role, Labelled::new(text.text(), floor, detectors))
+            let text = Labelled::new(text.text(), floor, detectors).with(text.findings().to_vec());
+            (*role, text)
         };
         // The program's own words say nothing of anybody.
         let (ours, theirs) = self.messages.split_at(self.fixed.min(self.messages.len()));
@@ -91,11 +100,25 @@ impl Draft {
         }
     }
 
+    /// What goes along with the messages and cannot be redacted.
+    fn along(&self) -> Vec<String> {
+        let mut texts = self.format.texts();
+        texts.extend(self.sampling.stop.iter().cloned());
+        texts
+    }
+
     fn floor(&self) -> Label {
         self.messages
             .iter()
             .map(|(_, text)| text.floor())
             .fold(self.frame, Label::join)
+    }
+
+    /// The labels of all parts.
+    fn labels(&self) -> impl Iterator<Item = Label> {
+        let floors = self.messages.iter().map(|(_, text)| text.floor());
+        let found = self.findings().map(|finding| finding.label);
+        floors.chain(found).chain([self.frame])
     }
 
     fn findings(&self) -> impl Iterator<Item = &Finding> {
@@ -123,6 +146,8 @@ pub struct Permit {
     pub reply_floor: Label,
     /// What leaves the board, for the trace; `None` if nothing does.
     pub left: Option<Vec<Message>>,
+    /// The placeholders that the worker can know.
+    pub shown: Shown,
 }
 
 /// A prompt that waits for a person's word. Its text can no longer change.
@@ -134,6 +159,7 @@ pub struct Petition {
     ruling: Ruling,
     digest: String,
     people: u8,
+    placeholders: Shown,
 }
 
 impl Petition {
@@ -168,6 +194,7 @@ impl Petition {
             left: Some(shown(&self.prompt)),
             prompt: Cleared::new(self.worker, self.prompt),
             reply_floor: self.reply_floor,
+            shown: self.placeholders,
         })
     }
 }
@@ -230,12 +257,12 @@ impl Gate {
             .filter(|&finding| !masks(finding))
             .fold(draft.floor(), Label::join);
         let masked = draft.findings().any(|finding| masks(finding.label));
-        // Where a policy is stricter with the lower label, the stricter rule holds.
-        let deciding = if self.policy.escalation(reaches) > self.policy.escalation(label) {
-            reaches
-        } else {
-            label
-        };
+        // Where a policy is stricter with a lower label, the stricter rule holds.
+        let deciding = draft
+            .labels()
+            .chain([reaches, label])
+            .max_by_key(|&one| (self.policy.escalation(one), one))
+            .unwrap_or(label);
         let escalation = self.policy.escalation(deciding);
         let by_escalation = format!("escalation.{deciding} = \"{}\"", escalation.as_str());
         let (verdict, rule) = match escalation {
@@ -279,57 +306,75 @@ impl Gate {
                 reply_floor: ruling.label,
                 left: None,
                 prompt: Cleared::new(worker.clone(), plain(draft)),
+                shown: Shown::all(),
             }),
-            (Place::Remote, verdict) => match self.redacted(worker, draft, vault) {
-                None => {
-                    ruling.verdict = Verdict::Refuse;
-                    ruling.rule = format!(
-                        "something sensitive was left after redaction ({})",
-                        ruling.rule
-                    );
-                    Passage::Refused
-                }
-                Some(prompt) if verdict == Verdict::Ask => {
-                    let digest = digest(worker, &prompt);
-                    Passage::Ask(Petition {
-                        worker: worker.clone(),
-                        prompt,
+            (Place::Remote, verdict) => {
+                match self.redacted(worker, draft, verdict == Verdict::Ask, vault) {
+                    None => {
+                        ruling.verdict = Verdict::Refuse;
+                        ruling.rule = format!(
+                            "something sensitive was left after redaction ({})",
+                            ruling.rule
+                        );
+                        Passage::Refused
+                    }
+                    Some((prompt, placeholders)) if verdict == Verdict::Ask => {
+                        let digest = digest(worker, &prompt);
+                        Passage::Ask(Petition {
+                            worker: worker.clone(),
+                            prompt,
+                            reply_floor: ruling.reaches,
+                            ruling: ruling.clone(),
+                            digest,
+                            people: self.policy.people[ruling.label as usize],
+                            placeholders,
+                        })
+                    }
+                    Some((prompt, placeholders)) => Passage::Clear(Permit {
                         reply_floor: ruling.reaches,
-                        people: self.policy.people[ruling.label as usize],
-                        ruling: ruling.clone(),
-                        digest,
-                    })
+                        left: Some(shown(&prompt)),
+                        prompt: Cleared::new(worker.clone(), prompt),
+                        shown: placeholders,
+                    }),
                 }
-                Some(prompt) => Passage::Clear(Permit {
-                    reply_floor: ruling.reaches,
-                    left: Some(shown(&prompt)),
-                    prompt: Cleared::new(worker.clone(), prompt),
-                }),
-            },
+            }
         };
         (ruling, passage)
     }
 
-    /// The prompt with everything replaced that must be, looked over a second time; `None` if that finds anything
-    /// that may not leave, or if there was more to replace than can be.
-    fn redacted(&self, worker: &WorkerId, draft: &Draft, vault: &mut Vault) -> Option<Prompt> {
+    /// The prompt with everything replaced that must be, looked over a second time, and the placeholders in it; `None` if
+    /// that finds anything that may not leave, or if there was more to replace than can be.
+    fn redacted(
+        &self,
+        worker: &WorkerId,
+        draft: &Draft,
+        asks: bool,
+        vault: &mut Vault,
+    ) -> Option<(Prompt, Shown)> {
         let known = self.policy.workers.get(worker)?;
         let masks = |label: Label| self.masks(known, label);
+        let mut placeholders = Shown::default();
         let messages: Vec<Message> = draft
             .messages
             .iter()
-            .map(|(role, text)| Message::new(*role, vault.redact(text, masks)))
+            .map(|(role, text)| Message::new(*role, vault.redact(text, masks, &mut placeholders)))
             .collect();
-        let clean = messages.iter().all(|message| {
-            let mut again = self.detectors.find(&message.content);
-            again.extend(vault.find(&message.content));
+        // A person sees what goes along with the messages, and may let it pass; nobody can redact it.
+        let along = if asks { Vec::new() } else { draft.along() };
+        let texts = messages.iter().map(|message| &message.content);
+        let clean = texts.chain(&along).all(|text| {
+            let mut again = self.detectors.find(text);
+            again.extend(vault.find(text));
             !again.iter().any(|finding| masks(finding.label))
         });
-        (clean && !vault.overflowed()).then(|| Prompt {
-            messages,
-            fixed: draft.fixed,
-            format: draft.format.clone(),
-            sampling: draft.sampling.clone(),
+        (clean && !vault.overflowed()).then(|| {
+            let prompt = Prompt {
+                messages,
+                fixed: draft.fixed,
+                format: draft.format.clone(),
+                sampling: draft.sampling.clone(),
+            };
+            (prompt, placeholders)
         })
     }
 }
@@ -371,6 +416,8 @@ fn digest(worker: &WorkerId, prompt: &Prompt) -> String {
         hash.update(part.as_bytes());
     };
     add(worker.as_str());
+    // Or else a message could pass for a schema or a stop text.
+    add(&prompt.messages.len().to_string());
     for message in shown(prompt) {
         add(message.role.as_str());
         add(&message.content);

@@ -71,6 +71,37 @@ pub enum Format {
     Grammar(String),
 }
 
+impl Format {
+    /// Every text in it: the schema or grammar as a whole, and each key and text of a schema by itself, where nothing is
+    /// escaped.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Text | Self::Json => Vec::new(),
+            Self::Grammar(grammar) => vec![grammar.clone()],
+            Self::JsonSchema(schema) => {
+                let mut texts = vec![schema.to_string()];
+                strings(schema, &mut texts);
+                texts
+            }
+        }
+    }
+}
+
+fn strings(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(values) => values.iter().for_each(|value| strings(value, texts)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                texts.push(name.clone());
+                strings(value, texts);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// How tokens are chosen and when to stop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
@@ -110,4 +141,17 @@ pub struct Prompt {
     pub format: Format,
     /// How tokens are chosen.
     pub sampling: Sampling,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_a_schema_are_there_as_they_are_and_not_only_escaped() {
+        let schema = serde_json::json!({"a \"b\"": {"enum": ["line\nline", 7]}});
+        let texts = Format::JsonSchema(schema).texts();
+        assert!(texts[0].contains("line\\nline"));
+        assert_eq!(texts[1..], ["a \"b\"", "enum", "line\nline"]);
+    }
 }

@@ -22,18 +22,17 @@ pub(crate) use past::Past;
 use crate::{
     brief::{Assignment, Brief},
     conductor::Parts,
-    detect::Detectors,
+    detect::{Detectors, Finding},
     gate::{Draft, Gate},
     id::WorkerId,
     label::Label,
     policy::{Policy, source::Bounds},
-    prompt::Format,
     rules::{Rules, Standing},
     task::{Failure, Task},
     text::Labelled,
     trace::{Event, Found, PlannedStep},
     unit::{MicroDollars, Millis},
-    vault::Vault,
+    vault::{Form, Restorer, Shown, Vault},
     worker::{Finish, Usage},
     workflow::{Access, Role},
 };
@@ -74,6 +73,17 @@ pub(crate) struct Output {
 
 /// What the steps so far gave, by their number.
 pub(crate) type Outputs = BTreeMap<u8, Output>;
+
+/// How a worker's words are to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    /// The form that they have.
+    pub form: Form,
+    /// The placeholders that the worker can know.
+    pub shown: Shown,
+    /// The label that they have at least.
+    pub floor: Label,
+}
 
 /// What has been spent on a task so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -236,17 +246,47 @@ impl<'a> Run<'a> {
         let mut vault = lock(&self.vault);
         vault.learn([text]);
         let text = vault.recognise(text.clone());
-        vault.redact(&text, |_| true)
+        vault.redact(&text, |_| true, &mut Shown::default())
     }
 
-    /// What somebody wrote, with every placeholder of this task restored.
-    pub fn restored(&self, text: &str) -> String {
-        lock(&self.vault).restore(text)
+    /// What a worker wrote, with the placeholders restored that it was shown, and labelled; and what of the restored would
+    /// not be found again, such as what now stands in the middle of a word.
+    pub fn put_back(&self, text: &str, reading: Reading) -> (Labelled, Vec<Finding>) {
+        let restorer = Restorer::new(reading.form, reading.shown);
+        let restored = restorer.whole(text, &lock(&self.vault));
+        let text = self.labelled(restored.text, reading.floor);
+        let mut lost = restored.findings;
+        lost.retain(|finding| !text.covers(finding));
+        (self.recognised(text.with(lost.clone())), lost)
+    }
+
+    /// An instruction with every placeholder of this task restored; as it is, if what was restored would not be found
+    /// again. The trace keeps no more of an instruction than its text, and a detector may see in it what it does not see
+    /// where the text stands later, so only what the vault finds anywhere counts.
+    pub fn told(&self, instruction: &str) -> String {
+        let mut vault = lock(&self.vault);
+        let restorer = Restorer::new(Form::Text, Shown::all());
+        let restored = restorer.whole(instruction, &vault);
+        let found = vault.find(&restored.text);
+        let known = Labelled::ours(restored.text.as_str()).with(found);
+        if restored
+            .findings
+            .iter()
+            .all(|finding| known.covers(finding))
+        {
+            restored.text
+        } else {
+            instruction.to_owned()
+        }
     }
 
     /// Labels a text; what was found anywhere in this task is found in it too.
     pub fn labelled(&self, text: impl Into<String>, floor: Label) -> Labelled {
-        let text = Labelled::new(text, floor, self.detectors);
+        self.recognised(Labelled::new(text, floor, self.detectors))
+    }
+
+    /// A text with what was found anywhere in this task found in it too.
+    pub fn recognised(&self, text: Labelled) -> Labelled {
         let mut vault = lock(&self.vault);
         vault.learn([&text]);
         vault.recognise(text)
@@ -343,16 +383,11 @@ impl Job {
 
 /// The label of what goes along with a prompt and cannot be redacted: schema, grammar and stop texts.
 fn frame(task: &Task, label: Label, detectors: &Detectors) -> Label {
-    let mut along = task.sampling.stop.join("\n");
-    match &task.format {
-        Format::Text | Format::Json => {}
-        Format::JsonSchema(schema) => along.push_str(&schema.to_string()),
-        Format::Grammar(grammar) => along.push_str(grammar),
-    }
-    if along.is_empty() {
-        return Label::Public;
-    }
-    Labelled::new(along, label, detectors).label()
+    let along = task.format.texts().into_iter();
+    along
+        .chain(task.sampling.stop.iter().cloned())
+        .map(|text| Labelled::new(text, label, detectors).label())
+        .collect()
 }
 
 fn heading(source: u8, role: Role) -> String {

@@ -62,6 +62,19 @@ impl Labelled {
         &self.findings
     }
 
+    /// Whether all of a finding is found, at its label or above.
+    #[must_use]
+    pub fn covers(&self, finding: &Finding) -> bool {
+        let mut at = finding.span.start;
+        let known = self.findings.iter();
+        for known in known.filter(|known| known.label.join(self.floor) >= finding.label) {
+            if known.span.contains(&at) {
+                at = known.span.end;
+            }
+        }
+        at >= finding.span.end || self.floor >= finding.label
+    }
+
     /// How sensitive the text is.
     #[must_use]
     pub fn label(&self) -> Label {

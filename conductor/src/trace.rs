@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    detect::{Finding, Kind},
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
     prompt::Message,
@@ -120,6 +121,9 @@ pub enum Event {
         label: Label,
         /// The part of the label that redaction cannot lower.
         floor: Label,
+        /// What was restored where nothing would find it again, such as in the middle of a word.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        put_back: Vec<PutBack>,
         /// Why the text ended.
         finish: Finish,
         /// Tokens.
@@ -158,6 +162,19 @@ impl Event {
             _ => None,
         }
     }
+}
+
+/// A piece of a text that is sensitive because a placeholder stood there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBack {
+    /// Its first byte.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// Its type.
+    pub kind: Kind,
+    /// Its label.
+    pub label: Label,
 }
 
 /// How often a type of sensitive text was found.
@@ -199,6 +216,27 @@ pub struct Scored {
     pub score: f64,
     /// What made the score.
     pub why: String,
+}
+
+impl From<Finding> for PutBack {
+    fn from(finding: Finding) -> Self {
+        Self {
+            start: finding.span.start,
+            end: finding.span.end,
+            kind: finding.kind,
+            label: finding.label,
+        }
+    }
+}
+
+impl From<&PutBack> for Finding {
+    fn from(put_back: &PutBack) -> Self {
+        Self {
+            span: put_back.start..put_back.end,
+            kind: put_back.kind.clone(),
+            label: put_back.label,
+        }
+    }
 }
 
 /// What a person said.

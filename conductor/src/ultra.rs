@@ -2,7 +2,9 @@
 //!
 //! After Conductor (Sakana AI): at most five steps, each with a worker, an instruction in plain language and an access
 //! list; independent steps run at once; at high effort the backbone may look at the result and write one more workflow.
-//! What it reads is redacted, so nothing that it writes can hold what redaction took away. A plan that is still invalid
+//! What it reads is redacted, so nothing that it writes can hold what redaction took away. Once a remote worker has
+//! answered, its words are among what the backbone reads, so a revision names no remote worker that the first workflow
+//! did not. A plan that is still invalid
 //! after one retry, or a backbone too weak to plan, gives one well-chosen step instead, and the trace says so.
 
 mod plan;
@@ -25,7 +27,7 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
     let revisable = run.task.effort == Effort::High && run.mode == Mode::Live && !first.fallback;
     let mut outputs = Outputs::new();
     let mut answer = execute(run, &first.jobs(run, None, !revisable), &mut outputs).await?;
-    if revisable && let Some(second) = plan::second(run, &outputs, answer).await? {
+    if revisable && let Some(second) = plan::second(run, &first, &outputs, answer).await? {
         answer = execute(run, &second.jobs(run, Some(answer), true), &mut outputs).await?;
     }
     if run.past.settled.is_none() {

@@ -102,7 +102,7 @@ fn try_cpu(search: &Search) -> Result<CpuPlugin, PluginError> {
     let features = unsafe { text(llama_cpp_sys_2::llama_print_system_info()) };
     let plugin = CpuPlugin {
         level: find::level(&best),
-        features: features.trim_matches(&[' ', '|']).to_owned(),
+        features: features.trim_matches([' ', '|']).to_owned(),
         path: best,
     };
     tracing::info!(level = %plugin.level, path = %plugin.path.display(), "llama.cpp's code for this CPU is loaded");

@@ -7,10 +7,12 @@
 pub mod appliance;
 pub mod bench;
 pub mod broker;
+pub mod capture;
 pub mod namespace;
 pub mod npu;
 pub mod place;
 pub mod provider;
 pub mod recorder;
+pub mod scripted;
 pub mod shift;
 pub mod wait;

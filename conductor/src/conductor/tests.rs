@@ -266,3 +266,69 @@ async fn an_explanation_names_what_was_found_and_the_rule_for_each_worker() {
               cloud        redact        escalation.confidential = "redact"
     "#);
 }
+
+#[tokio::test]
+async fn a_placeholder_in_the_middle_of_a_word_gives_the_next_worker_nothing_away_also_after_a_restart()
+ {
+    let make = || FakeWorker::saying("cloud", Place::Remote, &["It is x[PERSON_1]x."]);
+    let (cloud, other) = (
+        make(),
+        FakeWorker::saying("other", Place::Remote, &["ACCEPT"]),
+    );
+    let whole = Stage::new(POLICY, &[&cloud, &other], None);
+    let answer = whole.run(&task("shoal-mini", LOG)).await.unwrap();
+    assert_eq!(answer.text, "It is xAna Ruizx.");
+    let history = whole.events();
+    let answered = history
+        .iter()
+        .position(|event| matches!(event, Event::Answered { .. }));
+    for cut in answered.unwrap() + 1..history.len() {
+        let other = FakeWorker::saying("other", Place::Remote, &["ACCEPT"]);
+        let stage = Stage::new(POLICY, &[&cloud, &other], None);
+        *stage.host.events.lock().unwrap() = history[..cut].to_vec();
+        assert_eq!(
+            stage.run(&task("shoal-mini", LOG)).await.unwrap().text,
+            answer.text
+        );
+        let read = other.read();
+        assert!(!read.contains("Ana Ruiz"), "cut at {cut}: {read}");
+    }
+    assert!(other.read().contains("It is x[PERSON_1]x."));
+}
+
+#[tokio::test]
+async fn a_remote_worker_restores_only_what_it_was_shown() {
+    let plan =
+        r#"{"steps":[{"role":"worker","worker":"cloud","instruction":"list relays","access":[]}]}"#;
+    let backbone = FakeWorker::saying("backbone", Place::Board, &[plan]);
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["K3, ask [PERSON_1]"]);
+    let stage = Stage::new(POLICY, &[&cloud], Some(&backbone));
+    let answer = stage.run(&task("shoal-ultra", LOG)).await.unwrap();
+    assert_eq!(
+        (answer.text.as_str(), answer.label),
+        ("K3, ask [PERSON_1]", Label::Public)
+    );
+}
+
+#[tokio::test]
+async fn what_is_restored_in_an_answer_that_is_json_is_escaped() {
+    let policy = POLICY.replace("\"Ana Ruiz\"", "\"Ana \\\"Ace\\\" Ruiz\"");
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &[r#"{"who":"[PERSON_1]"}"#]);
+    let stage = Stage::new(&policy, &[&cloud], None);
+    let task = Task {
+        format: crate::prompt::Format::Json,
+        ..task("cloud", "Ana \"Ace\" Ruiz saw E42. Who?")
+    };
+    let (sender, mut pieces) = mpsc::channel(64);
+    let run = stage
+        .conductor
+        .run(&task, &[], Some(sender), CancellationToken::new());
+    let answer = run.await.unwrap().text;
+    let value: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(value["who"], "Ana \"Ace\" Ruiz");
+    let mut read = String::new();
+    while let Ok(piece) = pieces.try_recv() {
+        read.push_str(&piece);
+    }
+    assert_eq!(read, answer);
+}

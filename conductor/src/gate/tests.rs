@@ -198,3 +198,59 @@ fn a_prompt_cleared_for_one_worker_opens_for_no_other() {
     };
     assert!(permit.prompt.open(&id("open")).is_err());
 }
+
+#[test]
+fn what_a_message_gives_away_keeps_a_stop_text_or_schema_that_holds_it_on_the_board() {
+    let gate = gate(POLICY);
+    let with = |format: Format, stop: &[&str]| {
+        let mut draft = draft(&gate, "tel. 5550143", Label::Public);
+        draft.format = format;
+        draft.sampling.stop = stop.iter().map(ToString::to_string).collect();
+        let (ruling, _) = gate.pass(&id("cloud"), Place::Remote, &draft, &mut Vault::default());
+        ruling.verdict
+    };
+    let schema = |text: &str| Format::JsonSchema(serde_json::json!({"enum": [text]}));
+    assert_eq!(with(Format::Text, &[]), Verdict::Redact);
+    assert_eq!(with(Format::Text, &["5550143"]), Verdict::Refuse);
+    assert_eq!(with(schema("5550143"), &[]), Verdict::Refuse);
+    assert_eq!(with(schema("x"), &[]), Verdict::Redact);
+}
+
+#[test]
+fn the_strictest_rule_of_all_that_is_in_a_text_holds() {
+    let policy = POLICY
+        .replace("confidential = \"redact\"", "confidential = \"never\"")
+        .replace("restricted = \"never\"", "restricted = \"redact\"");
+    let (verdict, rule) = judged(
+        &policy,
+        "cloud",
+        Place::Remote,
+        "card 4111111111111111 of a@b.example",
+        Label::Public,
+    );
+    assert_eq!(
+        (verdict, rule.as_str()),
+        (Verdict::Refuse, "escalation.confidential = \"never\"")
+    );
+}
+
+#[test]
+fn a_message_that_looks_like_a_schema_has_another_digest() {
+    let prompt = |messages: &[&str], stop: &[&str]| Prompt {
+        messages: messages
+            .iter()
+            .map(|text| Message::new(Speaker::System, *text))
+            .collect(),
+        sampling: Sampling {
+            stop: stop.iter().map(ToString::to_string).collect(),
+            ..Sampling::default()
+        },
+        ..Prompt::default()
+    };
+    let (one, other) = (
+        prompt(&["a"], &["x"]),
+        prompt(&["a", "stop texts: [\"x\"]"], &[]),
+    );
+    assert_eq!(shown(&one), shown(&other));
+    assert_ne!(digest(&id("cloud"), &one), digest(&id("cloud"), &other));
+}

@@ -4,19 +4,18 @@ use std::{sync::Arc, time::Instant};
 
 use tokio::sync::mpsc;
 
-use super::{Job, Mode, Output, Outputs, Run, lock};
+use super::{Job, Mode, Output, Outputs, Reading, Run, lock};
 use crate::{
     cleared::Cleared,
     gate::{Draft, Passage, Permit, Petition},
     id::ApprovalId,
-    label::Label,
     ledger::{Charge, Estimate},
-    prompt::{Message, Prompt},
+    prompt::{Format, Message, Prompt},
     task::{Failure, Target},
     text::Labelled,
     trace::{Decision, Event},
     unit::{MicroDollars, Millis, Tokens},
-    vault::Restorer,
+    vault::{Form, Restorer},
     verdict::{Ruling, Verdict},
     worker::{Call, Finish, Place, Reply, Usage, Worker, WorkerError},
 };
@@ -58,7 +57,7 @@ impl Run<'_> {
                 self.say(done.text.text().to_owned()).await;
             }
             let mut done = done.clone();
-            done.text = self.labelled(done.text.text(), done.text.floor());
+            done.text = self.recognised(done.text);
             return Ok(done);
         }
         let draft = self.draft(
@@ -184,9 +183,17 @@ impl Run<'_> {
             left: permit.left,
         })
         .await?;
+        let reading = Reading {
+            form: match draft.format {
+                Format::Json | Format::JsonSchema(_) => Form::Json,
+                Format::Text | Format::Grammar(_) => Form::Text,
+            },
+            shown: permit.shown,
+            floor: permit.reply_floor,
+        };
         let began = Instant::now();
         let reply = tokio::select! {
-            ended = tokio::time::timeout(limit, self.listen(job, worker, permit.prompt)) => {
+            ended = tokio::time::timeout(limit, self.listen(job, worker, permit.prompt, &reading)) => {
                 ended.unwrap_or_else(|_| {
                     let worker = worker.id().clone();
                     Err(WorkerError::TimedOut { worker, limit })
@@ -197,7 +204,7 @@ impl Run<'_> {
         match reply {
             Ok(reply) => {
                 let took = began.elapsed().into();
-                self.answered(job, worker, reply, permit.reply_floor, charge, took)
+                self.answered(job, worker, reply, reading, charge, took)
                     .await
             }
             Err(error) => Err(self.failed(job, worker, &error, charge).await?),
@@ -271,6 +278,7 @@ impl Run<'_> {
         job: &Job,
         worker: &Arc<dyn Worker>,
         prompt: Cleared<Prompt>,
+        reading: &Reading,
     ) -> Result<Reply, WorkerError> {
         let mut call = Call {
             stream: None,
@@ -283,7 +291,7 @@ impl Run<'_> {
         let (sender, mut pieces) = mpsc::channel::<String>(PIECES);
         call.stream = Some(sender);
         let passing = async {
-            let mut restorer = Restorer::default();
+            let mut restorer = Restorer::new(reading.form, reading.shown.clone());
             while let Some(piece) = pieces.recv().await {
                 let certain = restorer.push(&piece, &lock(&self.vault));
                 self.say(certain).await;
@@ -300,7 +308,7 @@ impl Run<'_> {
         job: &Job,
         worker: &Arc<dyn Worker>,
         reply: Reply,
-        floor: Label,
+        reading: Reading,
         charge: Option<Charge>,
         took: Millis,
     ) -> Result<Output, Ended> {
@@ -311,13 +319,14 @@ impl Run<'_> {
                 price.of(reply.usage.input, reply.usage.output)
             }
         };
-        let text = self.labelled(self.restored(&reply.text), floor);
+        let (text, put_back) = self.put_back(&reply.text, reading);
         self.record(Event::Answered {
             step: job.number,
             worker: worker.id().clone(),
             text: text.text().to_owned(),
             label: text.label(),
-            floor,
+            floor: text.floor(),
+            put_back: put_back.into_iter().map(Into::into).collect(),
             finish: reply.finish,
             usage: reply.usage,
             cost,

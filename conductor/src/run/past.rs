@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Output;
 use crate::{
-    detect::Detectors,
+    detect::{Detectors, Finding},
     id::WorkerId,
     text::Labelled,
-    trace::{Event, PlannedStep},
+    trace::{Event, PlannedStep, PutBack},
     unit::MicroDollars,
     worker::{Place, Usage},
     workflow::Role,
@@ -41,6 +41,13 @@ pub(crate) struct Past {
     outputs: BTreeMap<u8, Output>,
     failed: Vec<(u8, WorkerId, String)>,
     in_flight: BTreeMap<u8, InFlight>,
+}
+
+/// What was put back, as far as it fits the text.
+fn found_again(text: &str, put_back: &[PutBack]) -> Vec<Finding> {
+    let all = put_back.iter().map(Finding::from);
+    all.filter(|finding| text.get(finding.span.clone()).is_some())
+        .collect()
 }
 
 impl Past {
@@ -99,6 +106,7 @@ impl Past {
                 worker,
                 text,
                 floor,
+                put_back,
                 finish,
                 usage,
                 cost,
@@ -113,7 +121,8 @@ impl Past {
                     Output {
                         role,
                         worker: worker.clone(),
-                        text: Labelled::new(text.as_str(), *floor, detectors),
+                        text: Labelled::new(text.as_str(), *floor, detectors)
+                            .with(found_again(text, put_back)),
                         finish: *finish,
                         usage: *usage,
                     },

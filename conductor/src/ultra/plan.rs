@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use super::planner::{self, Proposal};
 use crate::{
+    id::WorkerId,
     label::Label,
     mini,
     route::Turn,
     run::{Outputs, Run},
     task::{Effort, Failure, Target},
     trace::{Event, PlannedStep},
-    worker::Usage,
+    worker::{Place, Usage},
     workflow::{DraftStep, Role, Step, Workflow},
 };
 
@@ -51,6 +52,7 @@ pub(super) async fn first(run: &Run<'_>) -> Result<Planned, Failure> {
 /// A revision, if the backbone wants one. Whatever is wrong with it, the first answer stands.
 pub(super) async fn second(
     run: &Run<'_>,
+    first: &Planned,
     outputs: &Outputs,
     answer: u8,
 ) -> Result<Option<Planned>, Failure> {
@@ -66,7 +68,8 @@ pub(super) async fn second(
         return Ok(None);
     }
     let began = Instant::now();
-    let (proposal, usage) = planner::second(run, &answer.text).await?;
+    let (proposal, usage) =
+        planner::second(run, &answer.text, revisers(run, first, outputs)).await?;
     let note = match proposal {
         Proposal::Steps(workflow) => {
             let planned = Planned {
@@ -84,6 +87,19 @@ pub(super) async fn second(
     };
     run.record(Event::Note { text: note }).await?;
     Ok(None)
+}
+
+/// Who may be named in a revision: a remote worker's reply cannot bring another one in.
+fn revisers(run: &Run<'_>, first: &Planned, outputs: &Outputs) -> Vec<WorkerId> {
+    let is_remote = |id: &WorkerId| run.worker(id).is_ok_and(|w| w.place() == Place::Remote);
+    let remote_spoke = outputs.values().any(|output| is_remote(&output.worker));
+    let named = |id: &WorkerId| {
+        let steps = first.workflow.steps();
+        steps.iter().any(|step| step.worker == *id)
+    };
+    let mut pool = run.pool_ids();
+    pool.retain(|id| !remote_spoke || !is_remote(id) || named(id));
+    pool
 }
 
 /// One step by the worker that the route would choose for the task as a whole.

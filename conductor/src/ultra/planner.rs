@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    id::WorkerId,
     prompt::{Format, Message, Prompt, Sampling, Speaker},
     run::Run,
     task::Failure,
@@ -30,6 +31,14 @@ const INSTRUCTION: usize = 400;
 /// The most tokens of one plan.
 const PLAN_TOKENS: u32 = 700;
 
+/// What a plan is asked for.
+struct Asked {
+    /// Who may be named in it.
+    pool: Vec<WorkerId>,
+    /// There is an answer already.
+    revising: bool,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -50,11 +59,19 @@ pub(super) async fn first(run: &Run<'_>) -> Result<(Proposal, Usage), Failure> {
         Message::new(Speaker::System, told(run)),
         Message::new(Speaker::User, format!("The task:\n{asked}")),
     ];
-    ask(run, backbone, messages, false).await
+    let task = Asked {
+        pool: run.pool_ids(),
+        revising: false,
+    };
+    ask(run, backbone, messages, &task).await
 }
 
 /// Shows the answer and asks for a better workflow, if one is needed.
-pub(super) async fn second(run: &Run<'_>, answer: &Labelled) -> Result<(Proposal, Usage), Failure> {
+pub(super) async fn second(
+    run: &Run<'_>,
+    answer: &Labelled,
+    pool: Vec<WorkerId>,
+) -> Result<(Proposal, Usage), Failure> {
     let backbone = match strong_enough(run) {
         Ok(backbone) => backbone,
         Err(reason) => return Ok((Proposal::None(reason), Usage::default())),
@@ -71,7 +88,11 @@ pub(super) async fn second(run: &Run<'_>, answer: &Labelled) -> Result<(Proposal
             ),
         ),
     ];
-    ask(run, backbone, messages, true).await
+    let task = Asked {
+        pool,
+        revising: true,
+    };
+    ask(run, backbone, messages, &task).await
 }
 
 fn strong_enough<'a>(run: &'a Run<'_>) -> Result<&'a dyn Backbone, String> {
@@ -94,7 +115,7 @@ async fn ask(
     run: &Run<'_>,
     backbone: &dyn Backbone,
     mut messages: Vec<Message>,
-    revising: bool,
+    asked: &Asked,
 ) -> Result<(Proposal, Usage), Failure> {
     let mut usage = Usage::default();
     let mut why = String::new();
@@ -102,7 +123,7 @@ async fn ask(
         let prompt = Prompt {
             messages: messages.clone(),
             fixed: 1,
-            format: Format::JsonSchema(schema(run, revising)),
+            format: Format::JsonSchema(schema(asked)),
             sampling: Sampling {
                 max_tokens: PLAN_TOKENS,
                 ..Sampling::default()
@@ -124,7 +145,7 @@ async fn ask(
             }
         };
         usage = usage + reply.usage;
-        match read(run, &reply.text) {
+        match read(run, &reply.text, asked) {
             Ok(proposal) => return Ok((proposal, usage)),
             Err(error) => {
                 messages.push(Message::new(Speaker::Assistant, reply.text));
@@ -140,15 +161,15 @@ async fn ask(
     Ok((Proposal::None(reason), usage))
 }
 
-fn read(run: &Run<'_>, text: &str) -> Result<Proposal, String> {
+fn read(run: &Run<'_>, text: &str, asked: &Asked) -> Result<Proposal, String> {
     let mut written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
     for step in &mut written.steps {
-        step.instruction = run.restored(&step.instruction);
+        step.instruction = run.told(&step.instruction);
     }
     if written.enough {
         return Ok(Proposal::Enough);
     }
-    Workflow::try_new(&written.steps, &run.pool_ids())
+    Workflow::try_new(&written.steps, &asked.pool)
         .map(Proposal::Steps)
         .map_err(|error| error.to_string())
 }
@@ -183,8 +204,8 @@ fn told(run: &Run<'_>) -> String {
     text
 }
 
-fn schema(run: &Run<'_>, revising: bool) -> Value {
-    let workers: Vec<String> = run.pool_ids().into_iter().map(String::from).collect();
+fn schema(asked: &Asked) -> Value {
+    let workers: Vec<&str> = asked.pool.iter().map(WorkerId::as_str).collect();
     let step = json!({
         "type": "object",
         "properties": {
@@ -200,9 +221,9 @@ fn schema(run: &Run<'_>, revising: bool) -> Value {
         "required": ["role", "worker", "instruction", "access"],
         "additionalProperties": false,
     });
-    let least = usize::from(!revising);
+    let least = usize::from(!asked.revising);
     let steps = json!({"type": "array", "items": step, "minItems": least, "maxItems": MAX_STEPS});
-    let (properties, required) = if revising {
+    let (properties, required) = if asked.revising {
         (
             json!({"enough": {"type": "boolean"}, "steps": steps}),
             json!(["enough", "steps"]),

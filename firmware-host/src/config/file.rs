@@ -276,7 +276,7 @@ impl File {
             https,
             api: self.http.limits()?,
             model: self.model.resolve(data)?,
-            hub: self.models.resolve()?,
+            hub: self.hub.resolve()?,
             mqtt: if self.mqtt.enabled {
                 Some(self.mqtt.resolve(data)?)
             } else {

@@ -240,7 +240,7 @@ mod tests {
             data: data.to_owned(),
             config: data.join("shoal.toml"),
         };
-        let text = "[model]\npath = \"/nowhere/m.gguf\"\n[models]\nhub = \"http://127.0.0.1:9\"\n";
+        let text = "[model]\npath = \"/nowhere/m.gguf\"\n[hub]\nurl = \"http://127.0.0.1:9\"\n";
         let config = Config::parse(text, &places).unwrap();
         let mut out = Vec::new();
         run(&config, options, &mut out).await?;

@@ -134,6 +134,7 @@ fn a_whole_trace() -> Vec<Event> {
             text: "Replace the sensor that Ada Example reported.".into(),
             label: Label::Confidential,
             floor: Label::Public,
+            put_back: vec![],
             finish: Finish::Length,
             usage: usage(120, 40),
             cost: MicroDollars(4_500),
