@@ -18,9 +18,9 @@ pub use self::{
     verdicts::{Key, Verdicts},
 };
 
-/// Tokens that are read in a trial.
+/// Tokens that are read in a trial, unless that would take long.
 pub const READ: u32 = 256;
-/// Tokens that are written in a trial.
+/// Tokens that are written in a trial, unless that would take long.
 pub const WRITTEN: u32 = 32;
 /// Tokens of the answer that a comparison is for.
 const ANSWER: f64 = 128.0;

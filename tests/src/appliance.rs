@@ -278,6 +278,12 @@ impl Appliance {
         self.setup.data()
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// What it logged.
     pub fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.data().join("err.log"))?)

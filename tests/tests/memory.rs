@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use reqwest::Method;
 use serde_json::json;
-use shoal_tests::{appliance::Setup, namespace, wait::until};
+use shoal_tests::{appliance::Setup, namespace, place::model, wait::until};
 
 /// Lets the program read this file as the kernel's account of memory.
 async fn instead_of_meminfo(file: &str) -> Result<Vec<String>> {
@@ -56,5 +56,24 @@ async fn a_task_is_refused_before_memory_ends_and_accepted_when_there_is_enough_
     board.post("/v1/chat/completions", ask).await?;
     let log = board.log()?;
     assert!(log.contains("caches are dropped"), "{log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn weights_are_locked_in_memory_or_the_log_says_why_not() -> Result<()> {
+    let board = Setup::new()?.engine("lock = true\n").start().await?;
+    let id = board.process().context("it does not run")?;
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let locked: u64 = locked
+        .and_then(|kib| kib.trim().strip_suffix("kB")?.trim().parse().ok())
+        .context("no VmLck")?;
+    let half = std::fs::metadata(model()?)?.len() / 1024 / 2;
+    let log = board.log()?;
+    assert_eq!(
+        locked < half,
+        log.contains("failed to mlock"),
+        "{locked}: {log}"
+    );
     Ok(())
 }

@@ -143,21 +143,15 @@ impl EngineOptions {
 
 /// Loads the weights.
 pub(super) fn model(options: &EngineOptions) -> Result<LlamaModel, LoadError> {
-    // The file is mapped and read in at once; locked pages stay as well.
+    // The file is mapped and read in at once; what is locked stays as well.
     let params = LlamaModelParams::default()
         .with_n_gpu_layers(options.gpu_layers)
         .with_use_mlock(options.lock);
     log::take_error();
-    let model = LlamaModel::load_from_file(backend()?, &options.path, &params).map_err(|e| {
+    LlamaModel::load_from_file(backend()?, &options.path, &params).map_err(|e| {
         let reason = log::take_error().unwrap_or_else(|| e.to_string());
         rejected(&options.path, &reason)
-    })?;
-    if options.lock && options.gpu_layers == 0 && locked_memory() < Some(model.size()) {
-        tracing::warn!(
-            "the weights could not be locked in memory; raise the limit (LimitMEMLOCK=infinity in the service, or ulimit -l)"
-        );
-    }
-    Ok(model)
+    })
 }
 
 pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {
@@ -169,18 +163,8 @@ pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {
 
 /// Bytes that Linux says a new program may use.
 pub(crate) fn available_memory() -> Option<u64> {
-    kibibytes("/proc/meminfo", "MemAvailable:")
-}
-
-/// Bytes of this process that stay in memory whatever happens.
-pub(super) fn locked_memory() -> Option<u64> {
-    kibibytes("/proc/self/status", "VmLck:")
-}
-
-/// The bytes of a line such as `VmLck:      96 kB`.
-fn kibibytes(table: &str, name: &str) -> Option<u64> {
-    let table = std::fs::read_to_string(table).ok()?;
-    let line = table.lines().find(|l| l.starts_with(name))?;
+    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = table.lines().find(|l| l.starts_with("MemAvailable:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }

@@ -61,6 +61,10 @@ unsafe extern "C" fn line(
             });
             tracing::warn!(target: "llama.cpp", "{kept}");
         }
+        // The config asked for it, so somebody wants to know.
+        llama_cpp_sys_2::GGML_LOG_LEVEL_WARN if text.contains("failed to mlock") => {
+            tracing::warn!(target: "llama.cpp", "{text}");
+        }
         llama_cpp_sys_2::GGML_LOG_LEVEL_WARN | llama_cpp_sys_2::GGML_LOG_LEVEL_INFO => {
             tracing::debug!(target: "llama.cpp", "{text}");
         }

@@ -20,8 +20,10 @@ use crate::{
     plugin::{self, PluginError, Search},
 };
 
-/// A first reading that took longer is not repeated: what it took to get going no longer matters much.
-const LONG: Duration = Duration::from_secs(5);
+/// Tokens that are read before it is known how long more of them would take.
+const FEW: u32 = 32;
+/// What took longer is known well enough, and not tried with more tokens.
+const LONG: Duration = Duration::from_secs(4);
 
 /// What is tried.
 #[derive(Clone, Debug)]
@@ -102,34 +104,34 @@ struct Run<'m> {
 
 impl Run<'_> {
     fn speed(mut self) -> Result<Speed, BenchError> {
-        let mut reading = self.read()?;
-        if reading < LONG {
-            // The first time, drivers compile what they run and pages of the model come from the disk.
-            reading = reading.min(self.read()?);
-        }
-        self.write(0)?;
+        // The first time, drivers compile what they run and pages of the model come from the disk.
+        self.read(FEW)?;
+        let few = self.read(FEW)?;
+        let (read, reading) = match few > LONG {
+            true => (FEW, few),
+            false => (READ, self.read(READ)?),
+        };
+        // What would be written is one token after the other; which one does not change the work.
+        self.decode(read, 1)?;
         let began = Instant::now();
-        for nth in 0..WRITTEN {
-            self.write(1 + nth)?;
+        let mut written = 0;
+        while written < WRITTEN && (written == 0 || began.elapsed() < LONG) {
+            written += 1;
+            self.decode(read + written, 1)?;
         }
         let writing = began.elapsed();
         Ok(Speed {
-            prefill: f64::from(READ) / reading.as_secs_f64(),
-            decode: f64::from(WRITTEN) / writing.as_secs_f64(),
+            prefill: f64::from(read) / reading.as_secs_f64(),
+            decode: f64::from(written) / writing.as_secs_f64(),
         })
     }
 
-    /// Reads a whole prompt from the beginning.
-    fn read(&mut self) -> Result<Duration, BenchError> {
+    /// Reads a prompt of this many tokens from the beginning.
+    fn read(&mut self, tokens: u32) -> Result<Duration, BenchError> {
         self.context.clear_kv_cache();
         let began = Instant::now();
-        self.decode(0, READ)?;
+        self.decode(0, tokens)?;
         Ok(began.elapsed())
-    }
-
-    /// What would be written is one token after the other; which one does not change the work.
-    fn write(&mut self, nth: u32) -> Result<(), BenchError> {
-        self.decode(READ + nth, 1)
     }
 
     fn decode(&mut self, from: u32, count: u32) -> Result<(), BenchError> {
