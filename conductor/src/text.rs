@@ -62,17 +62,17 @@ impl Labelled {
         &self.findings
     }
 
-    /// Whether all of a finding is found, at its label or above.
+    /// Whether all of a finding is found, at its label or above. The floor does not count: nothing is replaced for it.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
         let mut at = finding.span.start;
         let known = self.findings.iter();
-        for known in known.filter(|known| known.label.join(self.floor) >= finding.label) {
+        for known in known.filter(|known| known.label >= finding.label) {
             if known.span.contains(&at) {
                 at = known.span.end;
             }
         }
-        at >= finding.span.end || self.floor >= finding.label
+        at >= finding.span.end
     }
 
     /// How sensitive the text is.
