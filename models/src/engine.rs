@@ -14,6 +14,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod context;
+mod cores;
 mod draft;
 mod grammar;
 mod job;

@@ -8,6 +8,7 @@
 //!
 //! [`ResidentWorker::wait`](shoal_conductor::worker::Worker::wait) says what a swap would cost before it is made.
 
+mod heap;
 mod room;
 
 #[cfg(test)]
@@ -77,6 +78,7 @@ impl Residence {
         let unloaded = self.lock().relieve(relief);
         // It ends their threads, which nobody should wait for under the lock.
         drop(unloaded);
+        heap::give_back();
     }
 
     fn lock(&self) -> MutexGuard<'_, Room> {
@@ -112,7 +114,10 @@ impl Residence {
         };
         let residence = self.clone();
         runtime.spawn_blocking(move || {
-            drop(load.unloaded);
+            if !load.unloaded.is_empty() {
+                drop(load.unloaded);
+                heap::give_back();
+            }
             let began = Instant::now();
             let loaded = Engine::load(load.options);
             let change = residence.lock().loaded(load.at, loaded, began.elapsed());

@@ -45,6 +45,7 @@ pub(super) struct Resident {
     pub(super) crowded: bool,
     pub(super) model: Arc<LlamaModel>,
     pub(super) slots: usize,
+    pub(super) threads: u32,
     /// The most tokens of one batch.
     pub(super) chunk: usize,
     template: Template,
@@ -110,6 +111,7 @@ impl Resident {
             ruler: Ruler::of(&model),
             model,
             slots,
+            threads: options.threads,
             chunk: chunk as usize,
             grammars: Grammars::default(),
             keep: prefix::kept(options, header),

@@ -7,6 +7,7 @@ use shoal_conductor::worker::Finish;
 
 use super::{
     context::DecodeError,
+    cores::Cores,
     job::JobError,
     queue::Shares,
     request::{Goal, Priority},
@@ -64,8 +65,10 @@ impl Resident {
         let states = parts
             .iter()
             .any(|part| !part.rows.is_empty() && self.is_state(part.at));
+        let cores = Cores::here().take(self.threads);
         let began = Instant::now();
         let outcome = self.context.decode(&mut self.batch, states);
+        drop(cores);
         match outcome {
             Ok(()) => {
                 self.pace.note(self.batch.len(), began.elapsed());
