@@ -10,12 +10,14 @@ use crate::{
     detect::{DetectError, Detectors},
     explain::Explanation,
     gate::Gate,
+    head::sensitivity::Sensitivity,
     id::WorkerId,
     label::Label,
     ledger::Ledger,
     mini,
     plan::Plan,
     policy::Policy,
+    reader::Reader,
     route::Route,
     run::{Job, Mode, Outputs, Run, Start},
     task::{Answer, Failure, Outcome, Target, Task},
@@ -34,6 +36,8 @@ pub struct Parts {
     pub workers: Vec<Arc<dyn Worker>>,
     /// The model on this board that plans, if there is one.
     pub backbone: Option<Arc<dyn Backbone>>,
+    /// Finds in a text what patterns cannot, on the backbone's states; `None` is to do without.
+    pub head: Option<Arc<Sensitivity>>,
     /// Chooses the turns of `shoal-mini`.
     pub route: Arc<dyn Route>,
     /// Where traces are kept.
@@ -50,7 +54,7 @@ pub struct Parts {
 pub struct Conductor {
     pub(crate) parts: Parts,
     gate: Gate,
-    detectors: Arc<Detectors>,
+    reader: Reader,
 }
 
 impl Conductor {
@@ -59,7 +63,7 @@ impl Conductor {
         let detectors = Arc::new(Detectors::try_new(&parts.policy)?);
         Ok(Self {
             gate: Gate::new(Arc::clone(&parts.policy), Arc::clone(&detectors)),
-            detectors,
+            reader: Reader::new(detectors, parts.head.clone(), parts.backbone.clone()),
             parts,
         })
     }
@@ -90,13 +94,14 @@ impl Conductor {
         text: Option<mpsc::Sender<String>>,
         cancel: CancellationToken,
     ) -> Outcome {
-        let run = self.start(Start {
+        let start = Start {
             task,
             mode: Mode::Live,
             history,
             text,
             cancel,
-        });
+        };
+        let run = self.start(start).await;
         let (number, outputs, streamed) = conduct(&run).await?;
         let Some(output) = outputs.get(&number) else {
             return Err(Failure::NobodyMay {
@@ -120,13 +125,14 @@ impl Conductor {
 
     /// What would run where, and why. Calls no worker, asks nobody and records nothing; the backbone may think.
     pub async fn plan(&self, task: &Task) -> Result<Plan, Failure> {
-        let run = self.start(Start {
+        let start = Start {
             task,
             mode: Mode::Plan,
             history: &[],
             text: None,
             cancel: CancellationToken::new(),
-        });
+        };
+        let run = self.start(start).await;
         let failure = conduct(&run).await.err();
         if let Some(failure @ Failure::UnknownWorker { .. }) = failure {
             return Err(failure);
@@ -136,19 +142,13 @@ impl Conductor {
     }
 
     /// What is sensitive in a text, and who may read it.
-    #[must_use]
-    pub fn explain(&self, text: &str, declared: Label) -> Explanation {
-        Explanation::new(
-            text,
-            declared,
-            &self.gate,
-            &self.detectors,
-            &self.parts.workers,
-        )
+    pub async fn explain(&self, text: &str, declared: Label) -> Explanation {
+        let text = self.reader.read(text, declared, None).await;
+        Explanation::new(text, declared, &self.gate, &self.parts.workers)
     }
 
-    fn start<'a>(&'a self, start: Start<'a>) -> Run<'a> {
-        Run::new(&self.parts, &self.gate, &self.detectors, start)
+    async fn start<'a>(&'a self, start: Start<'a>) -> Run<'a> {
+        Run::new(&self.parts, &self.gate, &self.reader, start).await
     }
 }
 

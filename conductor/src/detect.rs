@@ -60,6 +60,12 @@ impl Detectors {
         })
     }
 
+    /// The label of a type. One that policy does not know is as high as can be.
+    #[must_use]
+    pub fn label_of(&self, kind: &Kind) -> Label {
+        self.labels.get(kind).copied().unwrap_or(Label::Restricted)
+    }
+
     /// What is sensitive in `text`: sorted, not overlapping. Where two overlap, the higher label wins and then the
     /// longer; what is left of the other one stays a finding.
     #[must_use]
@@ -68,7 +74,7 @@ impl Detectors {
         pattern::find(text, &mut raw);
         self.dictionary.find(text, &mut raw);
         let found = raw.into_iter().map(|(span, kind)| Finding {
-            label: self.labels.get(&kind).copied().unwrap_or(Label::Restricted),
+            label: self.label_of(&kind),
             span,
             kind,
         });

@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 use crate::{
-    detect::Detectors,
     gate::{Draft, Gate},
     id::WorkerId,
     label::Label,
@@ -54,13 +53,12 @@ pub struct WorkerVerdict {
 
 impl Explanation {
     pub(crate) fn new(
-        text: &str,
+        labelled: Labelled,
         declared: Label,
         gate: &Gate,
-        detectors: &Detectors,
         workers: &[Arc<dyn Worker>],
     ) -> Self {
-        let labelled = Labelled::new(text, declared, detectors);
+        let text = labelled.text();
         let (mut byte, mut character) = (0, 0);
         let mut advance = |to: usize| {
             character += text[byte..to].chars().count();

@@ -21,11 +21,11 @@ pub(crate) use past::Past;
 use crate::{
     brief::{Assignment, Brief},
     conductor::Parts,
-    detect::Detectors,
     gate::{Draft, Gate},
     id::WorkerId,
     label::Label,
     prompt::Format,
+    reader::Reader,
     task::{Failure, Task},
     text::Labelled,
     trace::{Event, Found, PlannedStep},
@@ -84,7 +84,7 @@ pub(crate) struct Tally {
 pub(crate) struct Run<'a> {
     pub parts: &'a Parts,
     pub gate: &'a Gate,
-    pub detectors: &'a Detectors,
+    pub reader: &'a Reader,
     pub task: &'a Task,
     pub mode: Mode,
     pub assignment: Assignment,
@@ -113,27 +113,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(
+    pub async fn new(
         parts: &'a Parts,
         gate: &'a Gate,
-        detectors: &'a Detectors,
+        reader: &'a Reader,
         start: Start<'a>,
     ) -> Self {
         let task = start.task;
+        let began = Instant::now();
+        let mut messages = Vec::with_capacity(task.messages.len());
+        for message in &task.messages {
+            let content = message.content.as_str();
+            let text = reader.read(content, task.label, Some(&task.id)).await;
+            messages.push((message.role, text));
+        }
         let assignment = Assignment {
-            messages: task
-                .messages
-                .iter()
-                .map(|message| {
-                    let text = Labelled::new(message.content.as_str(), task.label, detectors);
-                    (message.role, text)
-                })
-                .collect(),
+            messages,
             format: task.format.clone(),
             sampling: task.sampling.clone(),
-            frame: frame(task, detectors),
+            frame: frame(task, reader).await,
         };
-        let past = Past::read(start.history, detectors);
+        let past = Past::read(start.history, reader.detectors());
         let mut vault = Vault::default();
         vault.learn(assignment.messages.iter().map(|(_, text)| text));
         let tally = Tally {
@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
         Self {
             parts,
             gate,
-            detectors,
+            reader,
             task,
             mode: start.mode,
             assignment,
@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
             tally: Mutex::new(tally),
             events: Mutex::new(Vec::new()),
             spoken: AtomicBool::new(false),
-            began: Instant::now(),
+            began,
         }
     }
 
@@ -219,8 +219,8 @@ impl<'a> Run<'a> {
     }
 
     /// Labels a text; what was found anywhere in this task is found in it too.
-    pub fn labelled(&self, text: impl Into<String>, floor: Label) -> Labelled {
-        let text = Labelled::new(text, floor, self.detectors);
+    pub async fn labelled(&self, text: impl Into<String>, floor: Label) -> Labelled {
+        let text = self.reader.read(text, floor, Some(&self.task.id)).await;
         let mut vault = lock(&self.vault);
         vault.learn([&text]);
         vault.recognise(text)
@@ -316,7 +316,7 @@ impl Job {
 }
 
 /// The label of what goes along with a prompt and cannot be redacted: schema, grammar and stop texts.
-fn frame(task: &Task, detectors: &Detectors) -> Label {
+async fn frame(task: &Task, reader: &Reader) -> Label {
     let mut along = task.sampling.stop.join("\n");
     match &task.format {
         Format::Text | Format::Json => {}
@@ -326,7 +326,8 @@ fn frame(task: &Task, detectors: &Detectors) -> Label {
     if along.is_empty() {
         return Label::Public;
     }
-    Labelled::new(along, task.label, detectors).label()
+    let along = reader.read(along, task.label, Some(&task.id)).await;
+    along.label()
 }
 
 fn heading(source: u8, role: Role) -> String {

@@ -4,11 +4,14 @@ mod approvals;
 mod ask;
 mod board;
 mod doctor;
+mod eval;
 mod keys;
+mod learn;
 mod models;
 mod plan;
 mod policy;
 mod serve;
+mod study;
 mod text;
 mod trace;
 mod welcome;
@@ -76,6 +79,12 @@ enum Command {
     Board(board::Options),
     /// Check that everything is in place, and say what to do
     Doctor(doctor::Options),
+    /// Learn a head from examples, on the model that is served
+    #[command(subcommand)]
+    Learn(learn::Action),
+    /// Measure a head on examples
+    #[command(subcommand)]
+    Eval(eval::Action),
 }
 
 impl Cli {
@@ -117,11 +126,13 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Plan(options) => plan::run(&places, options, out).await,
         Command::Trace(options) => trace::run(&places, options, out).await,
         Command::Approvals(options) => approvals::run(&places, options, out).await,
-        Command::Policy(action) => policy::run(&places, action, out),
+        Command::Policy(action) => policy::run(&places, action, out).await,
         Command::Keys(action) => keys::run(&places, action, out).await,
         Command::Models(action) => models::run(&places, action, out),
         Command::Board(options) => board::run(options, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,
+        Command::Learn(action) => learn::run(&places, action, out).await,
+        Command::Eval(action) => eval::run(&places, action, out).await,
     }
 }
 

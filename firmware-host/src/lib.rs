@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod exit;
+pub mod head;
 pub mod link;
 pub mod nowhere;
 pub mod outbox;

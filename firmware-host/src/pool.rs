@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use shoal_boards::Report;
+use shoal_boards::{Report, Roots};
 use shoal_conductor::{
     cleared::Cleared,
+    head::sensitivity::Sensitivity,
     id::WorkerId,
     prompt::Prompt,
     worker::{Backbone, Call, Place, Reply, Worker, WorkerError},
@@ -25,6 +26,7 @@ use crate::{
     appliance::Progress,
     config::{Config, KeySource, LOCAL, Model, WorkerEntry},
     exit::{Exit, Fault},
+    head,
 };
 
 /// The silence of a provider after which its call is given up; the policy's step time ends it sooner.
@@ -38,6 +40,8 @@ pub struct Pool {
     pub workers: Vec<Arc<dyn Worker>>,
     /// What the conductor thinks with.
     pub backbone: Option<Arc<dyn Backbone>>,
+    /// What finds in a text what patterns cannot, unless the config does without.
+    pub head: Option<Arc<Sensitivity>>,
     /// What the model is, or why there is none.
     pub model: Result<Info, Fault>,
     /// What does not work, each in a sentence that anyone may read; the log says more.
@@ -57,7 +61,15 @@ impl Pool {
             .await
             .map_err(Fault::internal)?;
         match loaded {
-            Ok(engine) => Ok(Self::with_engine(engine, others, degraded)),
+            Ok(engine) => {
+                let config = config.clone();
+                let head =
+                    tokio::task::spawn_blocking(move || head::load(&config, Some(&config.model)))
+                        .await
+                        .map_err(Fault::internal)??;
+                let pool = Self::with_engine(engine, others, degraded);
+                Ok(Self { head, ..pool })
+            }
             Err(fault) if others.is_empty() => Err(fault),
             Err(fault) => {
                 tracing::warn!(error = %fault, "there is no local model");
@@ -68,6 +80,7 @@ impl Pool {
                 Ok(Self {
                     workers: others,
                     backbone: None,
+                    head: head::load(config, None)?,
                     model: Err(fault),
                     degraded,
                     engine: None,
@@ -86,6 +99,7 @@ impl Pool {
         Self {
             workers,
             backbone: Some(backbone),
+            head: None,
             model: Ok(info),
             degraded,
             engine: Some(engine),
@@ -96,6 +110,26 @@ impl Pool {
     pub fn progress(&self) -> Progress {
         let engine = self.engine.clone();
         Arc::new(move || engine.as_ref().map_or(0, Engine::ticks))
+    }
+
+    /// What reads a text for what patterns cannot find: the head and the model, or neither where the config does without.
+    pub async fn sight(
+        config: &Config,
+    ) -> Result<(Option<Arc<Sensitivity>>, Option<Arc<dyn Backbone>>), Fault> {
+        let config = config.clone();
+        let load = move || {
+            let head = head::load(&config, Some(&config.model))?;
+            let Some(head) = head else {
+                return Ok((None, None));
+            };
+            let board = Report::of(&Roots::default());
+            let engine = load(&config.model, engine_options(&config.model, &board)?)?;
+            let backbone: Arc<dyn Backbone> = Arc::new(engine);
+            Ok((Some(head), Some(backbone)))
+        };
+        tokio::task::spawn_blocking(load)
+            .await
+            .map_err(Fault::internal)?
     }
 
     /// Names and places of the workers that `config` gives, as workers that do nothing: enough to judge a text.
@@ -126,7 +160,7 @@ pub fn engine_options(model: &Model, board: &Report) -> Result<EngineOptions, Fa
 }
 
 /// Checks and loads the model. Blocks.
-fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
+pub fn load(model: &Model, options: EngineOptions) -> Result<Engine, Fault> {
     check(model)?;
     Engine::load(options).map_err(|error| {
         let exit = match &error {

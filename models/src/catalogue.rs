@@ -156,6 +156,11 @@ pub fn verify(path: &Path, expected: &Expected) -> Result<Verified, VerifyError>
     })
 }
 
+/// The SHA-256 of a file, in lower-case hexadecimal digits. Reads all of it.
+pub fn digest(path: &Path) -> io::Result<String> {
+    hash(&mut File::open(path)?)
+}
+
 fn hash(file: &mut File) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

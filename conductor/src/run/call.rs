@@ -58,7 +58,7 @@ impl Run<'_> {
                 self.say(done.text.text().to_owned()).await;
             }
             let mut done = done.clone();
-            done.text = self.labelled(done.text.text(), done.text.floor());
+            done.text = self.labelled(done.text.text(), done.text.floor()).await;
             return Ok(done);
         }
         let draft = self.draft(
@@ -303,7 +303,7 @@ impl Run<'_> {
                 price.of(reply.usage.input, reply.usage.output)
             }
         };
-        let text = self.labelled(self.restored(&reply.text), floor);
+        let text = self.labelled(self.restored(&reply.text), floor).await;
         self.record(Event::Answered {
             step: job.number,
             worker: worker.id().clone(),

@@ -51,7 +51,8 @@ pub async fn explain(
     let explanation = api
         .appliance()
         .conductor()
-        .explain(&question.text, declared);
+        .explain(&question.text, declared)
+        .await;
     Ok(shown(&headers, &explanation))
 }
 

@@ -119,6 +119,7 @@ async fn checks(places: &Places) -> Vec<Check> {
     }
     checks.push(store(&config).await);
     checks.push(model(&config).await);
+    checks.push(head(&config).await);
     checks.push(broker(&config).await);
     checks.extend(ports(&config).await);
     checks.push(certificate(&config));
@@ -182,6 +183,20 @@ async fn model(config: &Config) -> Check {
         Ok(Ok(said)) => ok("model", said),
         Ok(Err(fault)) => fail("model", fault),
         Err(error) => fail("model", error),
+    }
+}
+
+async fn head(config: &Config) -> Check {
+    let wanted = config.clone();
+    let load = move || crate::head::load(&wanted, Some(&wanted.model));
+    match tokio::task::spawn_blocking(load).await {
+        Ok(Ok(Some(_))) => ok("head", "names, places and the like are found by the model"),
+        Ok(Ok(None)) => warn(
+            "head",
+            "off ([privacy] head = false): names and places are found only where a dictionary has them",
+        ),
+        Ok(Err(fault)) => fail("head", fault),
+        Err(error) => fail("head", error),
     }
 }
 

@@ -48,10 +48,12 @@ pub enum Action {
 }
 
 /// Does it, from the files: no server is needed, and a change is seen before any server has it.
-pub fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
+pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
     match action {
         Action::Check { file, json } => check(places, file.as_deref(), json, out),
-        Action::Explain { text, label, json } => explain(places, &input(text)?, label, json, out),
+        Action::Explain { text, label, json } => {
+            explain(places, &input(text)?, label, json, out).await
+        }
     }
 }
 
@@ -99,7 +101,7 @@ fn check(
     Ok(Exit::Done)
 }
 
-fn explain(
+async fn explain(
     places: &Places,
     text: &str,
     label: Label,
@@ -108,10 +110,12 @@ fn explain(
 ) -> Result<Exit, Fault> {
     let config = config(places)?;
     let policy = config.load_policy()?;
+    let (head, backbone) = Pool::sight(&config).await?;
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),
         workers: Pool::named(&config),
-        backbone: None,
+        backbone,
+        head,
         route: Arc::new(Rule),
         journal: Arc::new(Nowhere),
         desk: Arc::new(Nowhere),
@@ -119,7 +123,7 @@ fn explain(
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;
-    let explanation = conductor.explain(text, label);
+    let explanation = conductor.explain(text, label).await;
     if as_json {
         super::json(out, &explanation)?;
     } else {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use shoal_conductor::id::WorkerId;
 
 use self::worker::{WorkerTable, workers};
-use super::{ApiLimits, Config, Limits, Model, Mqtt};
+use super::{ApiLimits, Config, Head, Limits, Model, Mqtt};
 use crate::secret::Secret;
 
 /// The model that `cargo xtask` fetches.
@@ -30,6 +30,7 @@ pub struct File {
     mqtt: MqttTable,
     conductor: ConductorTable,
     limits: LimitTable,
+    privacy: PrivacyTable,
     workers: Vec<WorkerTable>,
 }
 
@@ -44,6 +45,7 @@ impl Default for File {
             mqtt: MqttTable::default(),
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
+            privacy: PrivacyTable::default(),
             workers: Vec::new(),
         }
     }
@@ -165,6 +167,22 @@ impl Default for ConductorTable {
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+struct PrivacyTable {
+    head: bool,
+    head_file: Option<PathBuf>,
+}
+
+impl Default for PrivacyTable {
+    fn default() -> Self {
+        Self {
+            head: true,
+            head_file: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct LimitTable {
     max_open_tasks: usize,
     max_running: usize,
@@ -235,6 +253,17 @@ impl File {
             limits: self.limits.resolve()?,
             workers: workers(self.workers, data)?,
             policy: Config::resolve(data, self.policy),
+            head: match (self.privacy.head, self.privacy.head_file) {
+                (true, None) => Head::Shipped,
+                (true, Some(path)) => Head::File(Config::resolve(data, path)),
+                (false, None) => Head::Off,
+                (false, Some(_)) => {
+                    return Err(bad(
+                        "privacy.head_file",
+                        "[privacy] head is false: remove one of the two",
+                    ));
+                }
+            },
             data: data.to_owned(),
         })
     }
