@@ -98,9 +98,12 @@ impl Cli {
     }
 
     fn places(&self) -> Places {
-        let data = self
-            .data
-            .clone()
+        let named = match self.command {
+            // Their --data names examples; their folder is that of SHOAL_DATA.
+            Command::Learn(_) | Command::Eval(_) => None,
+            _ => self.data.clone(),
+        };
+        let data = named
             .or_else(|| {
                 std::env::var_os("SHOAL_DATA")
                     .filter(|folder| !folder.is_empty())
@@ -217,6 +220,13 @@ mod tests {
     fn folder_and_config_are_where_they_are_said_to_be() {
         let cli = Cli::try_parse_from(["shoal", "board", "--data", "/d"]).unwrap();
         assert_eq!(cli.places().config, Path::new("/d/shoal.toml"));
+        let eval = ["shoal", "eval", "privacy", "--data", "/a", "/b"];
+        let cli = Cli::try_parse_from(eval).unwrap();
+        assert!(!cli.places().config.starts_with("/a"));
+        let Command::Eval(eval::Action::Privacy(options)) = cli.command else {
+            unreachable!("another command was parsed");
+        };
+        assert_eq!(options.data, [PathBuf::from("/a"), "/b".into()]);
         let cli = Cli::try_parse_from(["shoal", "serve", "--data", "/d", "--config", "c"]).unwrap();
         assert_eq!(cli.places().config, Path::new("c"));
     }

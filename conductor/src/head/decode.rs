@@ -2,10 +2,15 @@
 
 use std::{collections::HashMap, ops::Range};
 
+use aho_corasick::AhoCorasick;
+
 use super::{class::Class, sensitivity::Cuts};
 
 /// Marks that a piece neither begins nor ends with.
 const EDGES: &str = ".,;:!?\"'’‘“”`´()[]{}<>|*-–—_/\\#=+&@，。！？；：、「」『』《》（）";
+
+/// From how many characters on a sensitive word makes a longer word sensitive that it is a part of.
+const LONG: usize = 5;
 
 /// Which words are sensitive. Words that are the same in the text help each other: where one is sensitive for sure, the
 /// others need less.
@@ -40,6 +45,13 @@ pub(super) fn chosen(
     }
     for (at, word) in folded.iter().enumerate() {
         on[at] |= best.contains_key(word.as_str()) && score(at) > cuts.repeat;
+    }
+    let long = best.keys().filter(|word| word.chars().count() >= LONG);
+    // With none there is nothing to look for, and too many are too many for any text that a head reads.
+    if let Ok(within) = AhoCorasick::new(long) {
+        for (at, word) in folded.iter().enumerate() {
+            on[at] = on[at] || (word.chars().count() > LONG && within.is_match(word));
+        }
     }
     on
 }
@@ -148,6 +160,17 @@ mod tests {
         assert_eq!(
             found("a Ann van Lee b", &[-4.0, 2.0, -0.5, -0.9, -2.0]),
             ["Ann van Lee"]
+        );
+    }
+
+    #[test]
+    fn a_longer_word_that_holds_a_sensitive_one_is_sensitive_too() {
+        assert_eq!(
+            found(
+                "Acmeco x acmecoish Annes Ann",
+                &[2.0, -9.0, -9.0, -9.0, 2.0]
+            ),
+            ["Acmeco", "acmecoish", "Ann"]
         );
     }
 

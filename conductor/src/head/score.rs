@@ -29,24 +29,32 @@ impl Score {
     /// Counts one example of which these pieces (in bytes) are masked. What would be left of a row counts whether or not it
     /// is kept, so that keeping all rows makes nothing look better.
     pub fn add(&mut self, example: &Example, masked: &[Range<usize>], kept: bool) {
+        self.add_known(example, &example.sensitive(), masked, kept);
+    }
+
+    /// The same, where it is known which pieces are sensitive.
+    pub(super) fn add_known(
+        &mut self,
+        example: &Example,
+        sensitive: &[Range<usize>],
+        masked: &[Range<usize>],
+        kept: bool,
+    ) {
         let text = example.text.as_str();
-        let sensitive = example.sensitive();
         self.rows += 1;
         self.kept += usize::from(kept);
+        let hidden = marks(text.len(), masked);
+        let sensitive = marks(text.len(), sensitive);
         let mut leaving = String::with_capacity(text.len());
         for (at, character) in text.char_indices() {
-            let within = |spans: &[Range<usize>]| spans.iter().any(|span| span.contains(&at));
-            let is_masked = within(masked);
+            let is_masked = hidden[at];
             leaving.push(if is_masked { '\0' } else { character });
-            match (within(&sensitive), is_masked) {
-                (true, hidden) => {
-                    self.sensitive += 1;
-                    self.visible += usize::from(!hidden);
-                }
-                (false, hidden) => {
-                    self.other += 1;
-                    self.masked += usize::from(hidden);
-                }
+            if sensitive[at] {
+                self.sensitive += 1;
+                self.visible += usize::from(!is_masked);
+            } else {
+                self.other += 1;
+                self.masked += usize::from(is_masked);
             }
         }
         let leaving = fold(&leaving);
@@ -148,6 +156,17 @@ impl Score {
     pub fn kept_rate(&self) -> f64 {
         share(self.kept, self.rows, 0.0)
     }
+}
+
+/// Which bytes of a text of this length lie in one of the spans.
+fn marks(length: usize, spans: &[Range<usize>]) -> Vec<bool> {
+    let mut marks = vec![false; length];
+    for span in spans {
+        if let Some(within) = marks.get_mut(span.clone()) {
+            within.fill(true);
+        }
+    }
+    marks
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

@@ -41,17 +41,17 @@ impl Plan {
     pub const fn new(threads: usize) -> Self {
         Self {
             course: Course {
-                rounds: 10,
+                rounds: 8,
                 step: 2e-3,
                 decay: 1e-2,
-                drop: 0.3,
-                weight: 2.0,
+                drop: 0.25,
+                weights: [1.5, 10.0],
                 seed: 1,
                 threads,
             },
             nets: 1,
             projected: 64,
-            hidden: 96,
+            hidden: 64,
             reach: 2,
         }
     }
@@ -63,6 +63,7 @@ pub struct School {
     texts: Vec<Text>,
     norm: Option<Norm>,
     width: usize,
+    tokens: usize,
 }
 
 #[derive(Debug)]
@@ -93,6 +94,7 @@ impl School {
         let words = words(&example.text);
         let pooled = pooled(&words, states, reading.layers.len());
         self.width = self.width.max(states.width);
+        self.tokens += states.ends.len();
         let lesson = Lesson {
             states: Vec::new(),
             shapes: shapes(&example.text, &words),
@@ -133,6 +135,12 @@ impl School {
     #[must_use]
     pub fn len(&self) -> usize {
         self.texts.len()
+    }
+
+    /// How many tokens they have together.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
     }
 
     /// Whether there are none.
@@ -213,33 +221,25 @@ impl School {
         })
     }
 
-    /// What networks say of each text that were taught on the other folds. `told` hears of each fold that is done.
-    pub fn cross_judged(
-        &self,
-        plan: &Plan,
-        folds: usize,
-        told: impl FnMut(usize),
-    ) -> Vec<Judged<'_>> {
-        self.cross_judged_of(plan, folds, |_| true, told)
-    }
-
-    /// The same for the texts that `which` chooses alone.
-    pub fn cross_judged_of(
+    /// What networks say of each text that were taught on the other folds, and those networks: together they were taught on
+    /// all texts. Only the texts that `which` chooses take part; `told` hears of each fold that is done.
+    pub fn crossed(
         &self,
         plan: &Plan,
         folds: usize,
         which: impl Fn(usize) -> bool,
         mut told: impl FnMut(usize),
-    ) -> Vec<Judged<'_>> {
+    ) -> (Vec<Judged<'_>>, Vec<Net>) {
         let fold = self.folds(folds);
-        let mut judged = Vec::with_capacity(self.texts.len());
+        let (mut judged, mut all) = (Vec::with_capacity(self.texts.len()), Vec::new());
         for out in 0..folds {
             let nets = self.learn(plan, |at| which(at) && fold.get(at) != Some(&out));
             let left = (0..self.texts.len()).filter(|at| which(*at) && fold.get(*at) == Some(&out));
             judged.extend(left.filter_map(|at| self.judged(&nets, at)));
+            all.extend(nets);
             told(out + 1);
         }
-        judged
+        (judged, all)
     }
 
     /// Puts a head together.
@@ -281,15 +281,21 @@ pub fn pieces(judged: &Judged<'_>, cuts: &Cuts) -> Vec<(Range<usize>, Class)> {
 /// `more` gives what else is found in each text, such as by patterns.
 #[must_use]
 pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>>) -> Cuts {
-    let found: Vec<Vec<Range<usize>>> = judged.iter().map(|judged| more(judged.example)).collect();
+    // Found once, since the cuts do not change it.
+    let known = judged.iter().map(|judged| {
+        let sensitive = judged.example.sensitive();
+        (judged, sensitive, more(judged.example))
+    });
+    let known: Vec<_> = known.collect();
     let worst = |cuts: &Cuts| {
         let (mut units, mut spans) = (Score::default(), Score::default());
-        for (judged, more) in judged.iter().zip(&found) {
+        for (judged, sensitive, more) in &known {
             let masked = united(&pieces(judged, cuts), more);
-            match judged.example.truth {
-                Truth::Units(_) => units.add(judged.example, &masked, false),
-                Truth::Spans(_) => spans.add(judged.example, &masked, false),
-            }
+            let score = match judged.example.truth {
+                Truth::Units(_) => &mut units,
+                Truth::Spans(_) => &mut spans,
+            };
+            score.add_known(judged.example, sensitive, &masked, false);
         }
         let wrong = [
             units.leak_rate(),
@@ -297,33 +303,33 @@ pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>
             units.masked_other(),
             1.0 - spans.span_f2(),
         ];
-        wrong
-            .iter()
-            .zip(MAY)
-            .map(|(is, may)| is / may)
-            .fold(0.0, f64::max)
+        let shares = wrong.iter().zip(MAY).map(|(is, may)| is / may);
+        // The worst first, and of two that are as bad the one that does less wrong altogether.
+        shares.clone().fold(0.0, f64::max) + 0.02 * shares.sum::<f64>()
     };
     let mut best = Cuts {
         sensitive: 0.0,
-        extend: 0.0,
+        extend: -0.5,
         repeat: -2.0,
         begin: 0.0,
     };
     let mut least = worst(&best);
     // One after another, twice: the cuts hardly depend on each other.
-    for _ in 0..2 {
-        for which in 0..4 {
-            for step in -14i8..=6 {
-                let value = f32::from(step) * 0.25;
-                let mut cuts = best;
+    for steps in [[0.5; 4], [0.25; 4]] {
+        for (which, step) in steps.into_iter().enumerate() {
+            let middle = best;
+            for times in -4i8..=4 {
+                let by = f32::from(times) * step;
+                let mut cuts = middle;
                 match which {
                     0 => {
-                        let extend = best.extend - best.sensitive;
-                        (cuts.sensitive, cuts.extend) = (value, value + extend);
+                        cuts.sensitive += by;
+                        cuts.extend += by;
+                        cuts.repeat += by;
                     }
-                    1 => cuts.extend = best.sensitive + value.min(0.0),
-                    2 => cuts.repeat = value - 2.0,
-                    _ => cuts.begin = value,
+                    1 => cuts.extend = (cuts.extend + by).min(cuts.sensitive),
+                    2 => cuts.repeat += 2.0 * by,
+                    _ => cuts.begin += by,
                 }
                 let wrong = worst(&cuts);
                 if wrong < least {

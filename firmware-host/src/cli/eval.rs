@@ -1,6 +1,11 @@
 //! `shoal eval`.
 
-use std::{io::Write, ops::Range, path::PathBuf, time::Instant};
+use std::{
+    io::Write,
+    ops::Range,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -19,7 +24,7 @@ use shoal_conductor::{
 
 use super::{
     config,
-    study::{Parts, Reader, Teaching, examples},
+    study::{FOLDS, Parts, Reader, Teaching, examples},
 };
 use crate::{
     config::{Config, Places},
@@ -38,7 +43,7 @@ pub enum Action {
 pub struct Options {
     /// Files of examples, one JSON object a line
     #[arg(long, value_name = "F", required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
+    pub(super) data: Vec<PathBuf>,
     /// Learn a fresh head from these first
     #[arg(long, value_name = "F", num_args = 1..)]
     train: Vec<PathBuf>,
@@ -127,12 +132,35 @@ async fn ready(
     let head = Sensitivity::try_from_bytes(&bytes).and_then(|head| head.for_backbone(&backbone));
     let head = head.map_err(Fault::usage)?;
     let mut reader = Reader::open(config, head.reading.clone(), &options.teaching).await?;
+    let began = Instant::now();
     let mut school = reader.school(data).await?;
+    // What was kept took no time to read.
+    let read = (!options.teaching.keeps()).then(|| began.elapsed());
     tokio::task::spawn_blocking(move || {
         school.settle(Some(head.norm.clone()));
         let all = 0..school.len();
+        let began = Instant::now();
         let judged: Vec<_> = all.filter_map(|at| school.judged(&head.nets, at)).collect();
-        report(&judged, &parts, &head.cuts, &patterns)
+        let judging = began.elapsed();
+        let mut report = report(&judged, &parts, &head.cuts, &patterns);
+        if let Some(report) = report.as_object_mut() {
+            let per_thousand = |time: Duration| {
+                #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+                let thousands = school.tokens().max(1) as f64 / 1_000.0;
+                time.as_secs_f64() * 1_000.0 / thousands
+            };
+            report.insert(
+                "head_ms_per_1000_tokens".to_owned(),
+                json!(per_thousand(judging)),
+            );
+            if let Some(read) = read {
+                report.insert(
+                    "pass_ms_per_1000_tokens".to_owned(),
+                    json!(per_thousand(read)),
+                );
+            }
+        }
+        report
     })
     .await
     .map_err(Fault::internal)
@@ -157,7 +185,7 @@ async fn taught(
         school.settle(None);
         let told = |done: usize| tracing::info!(done, "folds learnt");
         if let Some(folds) = folds {
-            let judged = school.cross_judged(&plan, folds.max(2), told);
+            let (judged, _) = school.crossed(&plan, folds.max(2), |_| true, told);
             let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
             let data: Vec<_> = judged
                 .into_iter()
@@ -165,9 +193,8 @@ async fn taught(
                 .collect();
             return report(&data, &parts, &cuts, &patterns);
         }
-        let judged = school.cross_judged_of(&plan, 5, |at| at >= first, told);
+        let (judged, nets) = school.crossed(&plan, FOLDS, |at| at >= first, told);
         let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
-        let nets = school.learn(&plan, |at| at >= first);
         let data: Vec<_> = (0..first)
             .filter_map(|at| school.judged(&nets, at))
             .collect();

@@ -9,7 +9,7 @@ use shoal_conductor::head::teach;
 use super::{
     config,
     eval::{patterns, report, text},
-    study::{Reader, Teaching, examples},
+    study::{FOLDS, Reader, Teaching, examples},
 };
 use crate::{
     config::Places,
@@ -32,8 +32,8 @@ pub struct Options {
     /// Where the head goes
     #[arg(long, value_name = "F", default_value = "sensitivity.safetensors")]
     out: PathBuf,
-    /// Parts of the data that the cuts are chosen on, each judged by networks taught on the others
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Parts of the data, each judged by a network taught on the others; these networks vote in the head
+    #[arg(long, value_name = "N", default_value_t = FOLDS)]
     folds: usize,
     #[command(flatten)]
     teaching: Teaching,
@@ -56,15 +56,19 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
     let (reading, backbone) = (reader.reading().clone(), reader.backbone.clone());
     drop(reader);
     let plan = options.teaching.plan();
-    let folds = options.folds.max(2);
+    let folds = options.folds.clamp(2, 8);
     let (head, rows, held_out) = tokio::task::spawn_blocking(move || {
         school.settle(None);
-        let judged = school.cross_judged(&plan, folds, |done| {
-            tracing::info!(done, of = folds, "folds learnt");
-        });
+        let (judged, nets) = school.crossed(
+            &plan,
+            folds,
+            |_| true,
+            |done| {
+                tracing::info!(done, of = folds, "folds learnt");
+            },
+        );
         let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
         let held_out = report(&judged, &parts, &cuts, &patterns);
-        let nets = school.learn(&plan, |_| true);
         let head = school.head(nets, cuts, reading, backbone);
         (head, school.len(), held_out)
     })

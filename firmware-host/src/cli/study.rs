@@ -26,6 +26,9 @@ use crate::{
 /// Texts that are read at once, so that short ones share batches.
 const AT_ONCE: usize = 8;
 
+/// Networks of a head, each taught without one part of the data.
+pub const FOLDS: usize = 5;
+
 /// How networks are taught.
 #[derive(Clone, Debug, Args)]
 pub struct Teaching {
@@ -35,23 +38,23 @@ pub struct Teaching {
     /// Layers of the model whose states are taken, from 0
     #[arg(long, value_name = "N", value_delimiter = ',')]
     layers: Vec<u16>,
-    /// Networks that vote
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    nets: u8,
     /// Times that all examples are read
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 8)]
     rounds: usize,
     /// Hidden values of a network
-    #[arg(long, value_name = "N", default_value_t = 96)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     hidden: usize,
     /// Words on each side that a window takes in
     #[arg(long, value_name = "N", default_value_t = 2)]
     reach: usize,
-    /// How much a sensitive word counts beside another
-    #[arg(long, value_name = "X", default_value_t = 2.0)]
-    weight: f32,
+    /// How much a sensitive word counts beside another, in examples with spans
+    #[arg(long, value_name = "X", default_value_t = 1.5)]
+    span_weight: f32,
+    /// The same in examples with units
+    #[arg(long, value_name = "X", default_value_t = 10.0)]
+    unit_weight: f32,
     /// The share of values that is dropped while learning
-    #[arg(long, value_name = "X", default_value_t = 0.3)]
+    #[arg(long, value_name = "X", default_value_t = 0.25)]
     drop: f32,
     /// Where chance begins
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -59,6 +62,11 @@ pub struct Teaching {
 }
 
 impl Teaching {
+    /// Whether states are kept, so that reading takes no time.
+    pub fn keeps(&self) -> bool {
+        self.states.is_some()
+    }
+
     /// How texts are read.
     pub fn reading(&self) -> Reading {
         let mut reading = Reading::default();
@@ -74,9 +82,8 @@ impl Teaching {
         let mut plan = Plan::new(cores);
         plan.course.rounds = self.rounds.max(1);
         plan.course.seed = self.seed;
-        plan.course.weight = self.weight;
+        plan.course.weights = [self.span_weight, self.unit_weight];
         plan.course.drop = self.drop;
-        plan.nets = self.nets.clamp(1, 8);
         plan.hidden = self.hidden.max(1);
         plan.reach = self.reach.min(16);
         plan

@@ -107,14 +107,16 @@ impl Context {
     }
 
     /// Computes a batch, at most as long as the context was made for. `states` keeps the hidden states of its
-    /// outputs, `layers` those of all its tokens after these layers.
+    /// outputs, `layers` those of all its tokens after these layers. With `only`, nothing but the latter is computed: neither
+    /// outputs nor what later batches of these sequences would need of later layers.
     pub(super) fn decode(
         &mut self,
         batch: &mut Batch,
         states: bool,
         layers: &[u16],
+        only: bool,
     ) -> Result<(), DecodeError> {
-        self.tap.set(states, layers, batch.len());
+        self.tap.set(states, layers, batch.len(), only);
         let raw = batch.raw();
         // SAFETY: the batch's arrays all have `n_tokens` entries and live through the call.
         #[expect(unsafe_code, reason = "the context is this module's")]

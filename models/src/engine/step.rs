@@ -68,7 +68,9 @@ impl Resident {
             .any(|part| !part.rows.is_empty() && self.is_state(part.at));
         let began = Instant::now();
         let layers = self.layers(&parts);
-        let outcome = self.context.decode(&mut self.batch, states, &layers);
+        // Of a text that is read twice no later layer is ever needed.
+        let only = parts.iter().all(|part| self.is_each(part.at));
+        let outcome = self.context.decode(&mut self.batch, states, &layers, only);
         match outcome {
             Ok(()) => {
                 self.pace.note(self.batch.len(), began.elapsed());
@@ -82,6 +84,11 @@ impl Resident {
     fn is_state(&self, at: usize) -> bool {
         let request = self.running.get(at);
         request.is_some_and(|request| matches!(request.goal, Goal::State(_)))
+    }
+
+    fn is_each(&self, at: usize) -> bool {
+        let request = self.running.get(at);
+        request.is_some_and(|request| matches!(request.goal, Goal::Each(_)))
     }
 
     /// The layers whose states somebody wants of this batch.

@@ -21,6 +21,8 @@ pub(super) struct Tap {
     layers: Vec<(u16, Rows)>,
     /// The tokens of the batch, and so the rows of a layer.
     tokens: usize,
+    /// The layer after which nobody wants anything of the batch.
+    last: Option<u16>,
 }
 
 /// One node's rows.
@@ -40,8 +42,11 @@ impl Rows {
 
 impl Tap {
     /// Takes the final norm's rows of the next batch, of so many tokens, or lets them pass, and those of these layers.
-    pub(super) fn set(&mut self, final_norm: bool, layers: &[u16], tokens: usize) {
+    ///
+    /// With `only`, nothing else is wanted of the batch, and it ends with the last of the layers.
+    pub(super) fn set(&mut self, final_norm: bool, layers: &[u16], tokens: usize, only: bool) {
         self.tokens = tokens;
+        self.last = layers.iter().max().copied().filter(|_| only);
         self.final_norm = final_norm.then(Rows::default);
         self.layers.clear();
         let fresh = layers.iter().map(|&layer| (layer, Rows::default()));
@@ -61,16 +66,21 @@ impl Tap {
         rows.get(token).filter(|_| is_whole)
     }
 
+    /// The number of the layer whose output has this name, as long as any layer is wanted.
+    fn number(&self, name: &CStr) -> Option<u16> {
+        if self.layers.is_empty() {
+            return None;
+        }
+        let number = name.to_bytes().strip_prefix(LAYER)?;
+        std::str::from_utf8(number).ok()?.parse().ok()
+    }
+
     /// Where the rows of the node of this name go.
     fn place(&mut self, name: &CStr) -> Option<&mut Rows> {
         if name == FINAL {
             return self.final_norm.as_mut();
         }
-        if self.layers.is_empty() {
-            return None;
-        }
-        let number = name.to_bytes().strip_prefix(LAYER)?;
-        let number: u16 = std::str::from_utf8(number).ok()?.parse().ok()?;
+        let number = self.number(name)?;
         let mut each = self.layers.iter_mut();
         each.find(|(layer, _)| *layer == number)
             .map(|(_, rows)| rows)
@@ -104,8 +114,8 @@ pub(super) unsafe extern "C" fn pass(
     {
         take(rows, node);
     }
-    // To go on computing.
-    true
+    // Whether to go on computing.
+    tap.last.is_none() || tap.number(name) != tap.last
 }
 
 fn take(into: &mut Rows, node: &sys::ggml_tensor) {
