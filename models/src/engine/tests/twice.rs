@@ -113,8 +113,7 @@ async fn the_head_that_is_shipped_finds_names_places_and_organisations_with_the_
     let mut found = Vec::new();
     for text in [
         "My name is Martha Okafor and I live in Lisbon.",
-        "Please draft a reply to Mr. Jensen of Siemens about the delay.",
-        "Что делает Иван Петров в Берлине?",
+        "Scott had given Ömür his address: 95 199 Beach Road",
         "How do I compute the derivative of a polynomial?",
     ] {
         let states = states(&engine, text, &head.reading).await;
@@ -130,4 +129,8 @@ async fn the_head_that_is_shipped_finds_names_places_and_organisations_with_the_
     assert_eq!(found, GOLDEN);
 }
 
-const GOLDEN: [&str; 4] = ["", "", "", ""];
+const GOLDEN: [&str; 3] = [
+    "person Martha Okafor, location Lisbon",
+    "person Scott, person Ömür, address 95 199 Beach Road",
+    "",
+];
