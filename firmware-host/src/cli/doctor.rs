@@ -365,6 +365,7 @@ mod tests {
             ("policy", Finding::Fail),
             ("store", Finding::Warn),
             ("model", Finding::Fail),
+            ("head", Finding::Fail),
             ("broker", Finding::Ok),
             ("ports", Finding::Ok),
             ("TLS", Finding::Ok),
