@@ -105,7 +105,7 @@ const ISSUED: &[(&str, Made, usize, usize)] = &[
     ("dckr_oat_", Web, 24, 40),
     ("CLOJARS_", Plain, 60, 60),
     ("oy2", Plain, 43, 43), // NuGet.
-    ("cio", Plain, 32, 32), // crates.io.
+    ("cio", Plain, 32, 32), // Of the registry of Rust.
     ("AKCp", Plain, 60, 80),
     ("cmVmdGtu", Plain, 50, 80),
     ("sqp_", Hex, 40, 40),
