@@ -7,6 +7,11 @@ const SMALL: usize = 32;
 /// How much a new measurement counts.
 const WEIGHT: f64 = 0.2;
 
+/// Tokens that the matrix kernels take at once without waste.
+pub(super) const TILE: usize = 64;
+/// Where so many take too long.
+const SMALL_TILE: usize = 16;
+
 /// What was measured.
 pub(super) struct Pace {
     /// Seconds that a batch of so many tokens takes; 0 if none was seen.
@@ -41,8 +46,9 @@ impl Pace {
         }
         let tokens = time.as_secs_f64() / self.each;
         // Fewer than 2^52, and whole tiles of the matrix kernels.
-        let tokens = (tokens as usize) / 16 * 16;
-        tokens.clamp(least.min(most), most)
+        let tokens = tokens as usize;
+        let tile = if tokens < TILE { SMALL_TILE } else { TILE };
+        (tokens / tile * tile).clamp(least.min(most), most)
     }
 
     /// What a batch of `tokens` and `more` costs, as a multiple of one without.
@@ -91,7 +97,8 @@ mod tests {
         let time = Duration::from_millis(100);
         assert_eq!(pace.chunk(time, 32, 512), 64);
         pace.note(100, Duration::from_millis(100));
-        assert_eq!(pace.chunk(time, 32, 512), 96);
+        assert_eq!(pace.chunk(time, 32, 512), 64);
+        assert_eq!(pace.chunk(time / 2, 32, 512), 48);
         assert_eq!(pace.chunk(time, 32, 64), 64);
         assert_eq!(pace.chunk(Duration::from_millis(1), 32, 512), 32);
     }

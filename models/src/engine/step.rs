@@ -9,6 +9,7 @@ use super::{
     context::DecodeError,
     cores::Cores,
     job::JobError,
+    pace::TILE,
     queue::Shares,
     request::{Goal, Priority},
     resident::Resident,
@@ -17,7 +18,7 @@ use super::{
 /// How long a batch may take while somebody's answer is being written, so that it does not stutter.
 const BESIDE: Duration = Duration::from_millis(80);
 /// How long a batch may take at all, which is how long a cancelled call may still hold the engine.
-const ALONE: Duration = Duration::from_millis(250);
+const ALONE: Duration = Duration::from_millis(600);
 /// The fewest tokens to read at once; fewer waste the matrix kernels.
 const LEAST: usize = 32;
 /// A run of forced tokens so short goes along with those that write.
@@ -28,6 +29,16 @@ const OUTPUTS: usize = 64;
 /// How many tokens go along with a batch's reading at most, for so many requests that write.
 pub(super) fn most_beside(slots: usize) -> usize {
     slots * SHORT + OUTPUTS.max(slots)
+}
+
+/// How many of so many tokens to read now, if `most` can be: about as many as in each batch that follows, since the
+/// matrix kernels waste time on a small rest.
+fn even(pending: usize, most: usize) -> usize {
+    if pending <= most {
+        return pending;
+    }
+    let batches = pending.div_ceil(most.max(1));
+    pending.div_ceil(batches).next_multiple_of(TILE).min(most)
 }
 
 /// A request's part of the batch.
@@ -136,7 +147,7 @@ impl Resident {
             if is_in || waits || budget == 0 {
                 continue;
             }
-            let mut tokens = request.pending().min(budget);
+            let mut tokens = even(request.pending(), budget);
             // The state of the fixed tokens is kept as it is at their end.
             if request.read < request.fixed {
                 tokens = tokens.min(request.fixed - request.read);
@@ -327,5 +338,18 @@ impl Resident {
             request.fail(JobError::Internal(format!("decoding failed: {error}")));
         }
         self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::even;
+
+    #[test]
+    fn what_takes_several_batches_is_read_in_even_ones() {
+        assert_eq!(even(200, 256), 200);
+        assert_eq!(even(518, 256), 192);
+        assert_eq!(even(300, 64), 64);
+        assert_eq!(even(300, 40), 40);
     }
 }
