@@ -26,7 +26,7 @@ pub struct Need {
 
 const ALWAYS: fn(Work) -> bool = |_| true;
 
-const NEEDS: [Need; 13] = [
+const NEEDS: [Need; 14] = [
     Need {
         package: "ca-certificates",
         why: "to know the servers that it talks to",
@@ -56,6 +56,12 @@ const NEEDS: [Need; 13] = [
         why: "to read llama.cpp's headers for its Rust bindings",
         is_there: Machine::has_libclang,
         applies: ALWAYS,
+    },
+    Need {
+        package: "iproute2",
+        why: "for the tests in a network of their own",
+        is_there: |m| m.has_any(&["ip"]) || m.has_file("usr/sbin/ip") || m.has_file("sbin/ip"),
+        applies: |work| work.venv,
     },
     Need {
         package: "libvulkan-dev",
@@ -153,7 +159,7 @@ mod tests {
             venv: true,
             ..Work::default()
         };
-        insta::assert_snapshot!(lacks(all), @"ca-certificates cmake g++ libclang-dev make mosquitto mosquitto-clients python3-pip python3-venv");
+        insta::assert_snapshot!(lacks(all), @"ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients python3-pip python3-venv");
         let vulkan = Work {
             vulkan: true,
             ..Work::default()
