@@ -37,6 +37,9 @@ mod secret;
 mod site;
 mod spoken;
 mod street;
+mod table;
+#[cfg(test)]
+mod testing;
 mod vehicle;
 mod view;
 mod web;

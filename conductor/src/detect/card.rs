@@ -92,11 +92,10 @@ fn is_barcode(number: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn cards(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(&Digits::of(text), &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(&Digits::of(text), found))
     }
 
     #[test]

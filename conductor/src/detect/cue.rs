@@ -4,11 +4,10 @@ mod word;
 
 use std::{ops::Range, sync::LazyLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
 use self::word::WORDS;
-use super::word::window_after;
+use super::{table::Table, word::window_after};
 
 /// How far a word reaches to the value behind it, in bytes.
 const REACH: usize = 56;
@@ -46,15 +45,9 @@ pub(super) enum Topic {
     Goods,
 }
 
-/// The words of [`WORDS`] as one automaton, with what each speaks of, and whether it must stand in capitals.
-struct Table {
-    automaton: Option<AhoCorasick>,
-    topics: Vec<(Topic, bool)>,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
+/// The words of [`WORDS`], with what each speaks of, and whether it must stand in capitals.
+static TABLE: LazyLock<Table<(Topic, bool)>> = LazyLock::new(|| {
     let mut words = Vec::new();
-    let mut topics = Vec::new();
     for (topic, list) in WORDS {
         for word in list.split('|') {
             let capitals = !word.contains(|c: char| c.is_lowercase());
@@ -64,18 +57,11 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
                 &[" "]
             };
             for joint in joints {
-                words.push(word.replace(' ', joint));
-                topics.push((*topic, capitals));
+                words.push((word.replace(' ', joint), (*topic, capitals)));
             }
         }
     }
-    let automaton = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(words)
-        .ok();
-    Table { automaton, topics }
+    Table::of_any_case(words)
 });
 
 /// Where a text has such words.
@@ -87,12 +73,8 @@ pub(super) struct Cues<'t> {
 impl<'t> Cues<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let hits = TABLE
-            .automaton
-            .iter()
-            .flat_map(|automaton| automaton.find_iter(text))
-            .filter_map(|hit| {
-                let (topic, capitals) = TABLE.topics[hit.pattern().as_usize()];
-                let span = hit.start()..hit.end();
+            .find(text)
+            .filter_map(|(span, &(topic, capitals))| {
                 let word = &text[span.clone()];
                 let shouted = !capitals || !word.contains(|c: char| c.is_lowercase());
                 (shouted && stands_alone(text, &span)).then_some((span, topic))

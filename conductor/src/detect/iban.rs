@@ -155,11 +155,10 @@ fn remainder(characters: &[(usize, char)]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn ibans(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(text, &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(text, found))
     }
 
     #[test]

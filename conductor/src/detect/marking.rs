@@ -6,12 +6,12 @@
 
 use std::{ops::Range, sync::LazyLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
 use super::{
     Kind,
     pattern::{Raw, compiled},
+    table::Table,
     word::{joins, window_before},
 };
 
@@ -68,38 +68,24 @@ const WORDS: &[(Kind, bool, &str)] = &[
 /// Fewer letters in capitals are an abbreviation, or one word of a text in capitals.
 const SHORTEST_SHOUT: usize = 9;
 
-struct Table {
-    automaton: Option<AhoCorasick>,
-    words: Vec<(Kind, bool)>,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
+static TABLE: LazyLock<Table<(Kind, bool)>> = LazyLock::new(|| {
     let mut words = Vec::new();
-    let mut kinds = Vec::new();
     for (kind, anywhere, list) in WORDS {
         for word in list.split('|') {
-            // The automaton folds the case of ASCII alone.
+            // The table folds the case of ASCII alone.
             let mut forms = vec![word.to_owned(), word.to_uppercase()];
             forms.dedup();
             if word.is_ascii() {
                 forms.truncate(1);
             }
-            for form in forms {
-                words.push(form);
-                kinds.push((kind.clone(), *anywhere));
-            }
+            words.extend(
+                forms
+                    .into_iter()
+                    .map(|form| (form, (kind.clone(), *anywhere))),
+            );
         }
     }
-    let automaton = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(words)
-        .ok();
-    Table {
-        automaton,
-        words: kinds,
-    }
+    Table::of_any_case(words)
 });
 
 /// What says that a marking follows.
@@ -110,13 +96,7 @@ static LABEL: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    let hits = TABLE
-        .automaton
-        .iter()
-        .flat_map(|automaton| automaton.find_iter(text));
-    found.extend(hits.filter_map(|hit| {
-        let (kind, anywhere) = &TABLE.words[hit.pattern().as_usize()];
-        let span = hit.start()..hit.end();
+    found.extend(TABLE.find(text).filter_map(|(span, (kind, anywhere))| {
         let whole = !text[..span.start].ends_with(joins) && !text[span.end..].starts_with(joins);
         (whole && (*anywhere || is_apart(text, &span) || is_shouted(&text[span.clone()])))
             .then(|| (span, kind.clone()))

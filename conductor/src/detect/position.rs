@@ -89,11 +89,10 @@ fn is_fine(latitude: &str, longitude: &str, text: &str, span: &Range<usize>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn places(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(text, &Cues::of(text), &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(text, &Cues::of(text), found))
     }
 
     #[test]

@@ -71,11 +71,10 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn codes(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(text, &Cues::of(text), &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(text, &Cues::of(text), found))
     }
 
     #[test]

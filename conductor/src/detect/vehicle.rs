@@ -78,11 +78,10 @@ fn is_checked(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn all(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(text, &Cues::of(text), &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(text, &Cues::of(text), found))
     }
 
     #[test]

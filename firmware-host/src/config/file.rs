@@ -1,5 +1,6 @@
 //! The form of `shoal.toml`.
 
+mod limit;
 mod resident;
 mod worker;
 
@@ -10,15 +11,15 @@ use std::{
 };
 
 use serde::Deserialize;
-use shoal_boards::Thresholds;
 use shoal_conductor::id::WorkerId;
 use shoal_models::{catalogue::hub, egress::Destination, prepare::MOST_PERPLEXITY};
 
 use self::{
+    limit::LimitTable,
     resident::{ResidentTable, residents},
     worker::{WorkerTable, workers},
 };
-use super::{ApiLimits, Config, Limits, Model, Mqtt};
+use super::{ApiLimits, Config, Model, Mqtt};
 use crate::secret::Secret;
 
 /// The model that `cargo xtask` fetches.
@@ -193,35 +194,6 @@ impl Default for ConductorTable {
     fn default() -> Self {
         Self {
             ultra_min_parameters: 1_000_000_000,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct LimitTable {
-    max_open_tasks: usize,
-    max_running: usize,
-    max_outbox: u32,
-    max_store_mib: u64,
-    max_models_mib: Option<u64>,
-    memory_low_percent: u8,
-    memory_critical_percent: u8,
-    memory_stall_percent: u8,
-}
-
-impl Default for LimitTable {
-    fn default() -> Self {
-        let memory = Thresholds::default();
-        Self {
-            max_open_tasks: 1000,
-            max_running: 4,
-            max_outbox: 10_000,
-            max_store_mib: 2048,
-            max_models_mib: None,
-            memory_low_percent: memory.low,
-            memory_critical_percent: memory.critical,
-            memory_stall_percent: memory.stall,
         }
     }
 }
@@ -439,37 +411,4 @@ fn broker(url: &str) -> Result<(bool, String, u16), String> {
         host.to_owned(),
         parsed.port().unwrap_or(if tls { 8883 } else { 1883 }),
     ))
-}
-
-impl LimitTable {
-    fn resolve(&self) -> Result<Limits, BadValue> {
-        Ok(Limits {
-            max_open_tasks: within("limits.max_open_tasks", self.max_open_tasks, 1, 1_000_000)?,
-            max_running: within("limits.max_running", self.max_running, 1, 1024)?,
-            outbox: within("limits.max_outbox", self.max_outbox, 1, 10_000_000)?,
-            store_bytes: within("limits.max_store_mib", self.max_store_mib, 16, 1 << 24)? << 20,
-            models_bytes: self
-                .max_models_mib
-                .map(|mib| within("limits.max_models_mib", mib, 16, 1 << 24).map(|mib| mib << 20))
-                .transpose()?,
-            memory: self.memory()?,
-        })
-    }
-
-    fn memory(&self) -> Result<Thresholds, BadValue> {
-        let low = within("limits.memory_low_percent", self.memory_low_percent, 0, 90)?;
-        let critical = self.memory_critical_percent;
-        if critical > low {
-            return Err(bad(
-                "limits.memory_critical_percent",
-                format!("{critical} is more than memory_low_percent, which is {low}"),
-            ));
-        }
-        let stall = self.memory_stall_percent;
-        Ok(Thresholds {
-            low,
-            critical,
-            stall: within("limits.memory_stall_percent", stall, 0, 100)?,
-        })
-    }
 }

@@ -109,14 +109,11 @@ const BESIDE: u64 = 64 << 20;
 /// no to a model that does not fit with those.
 pub(super) fn room(header: &Header, options: &EngineOptions) -> Result<Room, LoadError> {
     let cache = |cells: u32| header.cache_bytes(cells.into());
-    let needed = |cells: u32| {
-        let held = header.bytes.saturating_add(cache(cells));
-        held.saturating_add(BESIDE)
-    };
+    let needed = |cells: u32| needed(header, cells);
     // With layers on an accelerator its memory counts too, which only the given bound knows.
     let free = || (options.gpu_layers == 0).then(available_memory).flatten();
     let available = options.memory.or_else(free).unwrap_or(u64::MAX);
-    let wished = options.kv_tokens.max(options.context);
+    let wished = options.wished();
     let shelf = cache(wished) / 2;
     if needed(wished).saturating_add(shelf) <= available {
         let cells = wished;
@@ -131,13 +128,26 @@ pub(super) fn room(header: &Header, options: &EngineOptions) -> Result<Room, Loa
     Ok(Room { cells, shelf })
 }
 
+/// Bytes that a model takes with so many cells.
+fn needed(header: &Header, cells: u32) -> u64 {
+    let held = header
+        .bytes
+        .saturating_add(header.cache_bytes(cells.into()));
+    held.saturating_add(BESIDE)
+}
+
 impl EngineOptions {
+    /// Cells that there are to be if the memory allows.
+    fn wished(&self) -> u32 {
+        self.kv_tokens.max(self.context)
+    }
+
     /// Bytes of the model's file, and those that it takes in memory with all that these options wish for it.
     pub(crate) fn needs(&self) -> Result<(u64, u64), LoadError> {
         let header = header(&self.path)?;
-        let wished = header.cache_bytes(self.kv_tokens.max(self.context).into());
-        let held = wished.saturating_add(wished / 2).saturating_add(BESIDE);
-        Ok((header.bytes, header.bytes.saturating_add(held)))
+        let shelf = header.cache_bytes(self.wished().into()) / 2;
+        let needed = needed(&header, self.wished()).saturating_add(shelf);
+        Ok((header.bytes, needed))
     }
 }
 

@@ -77,11 +77,10 @@ fn bits(bytes: &[u8]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn values(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(text, &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(text, found))
     }
 
     #[test]

@@ -49,11 +49,10 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn values(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(text, &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(text, found))
     }
 
     #[test]

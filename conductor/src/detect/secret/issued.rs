@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
-use super::super::{Kind, pattern::Raw};
+use super::super::{Kind, pattern::Raw, table::Table};
 
 /// What a key consists of behind its beginning.
 #[derive(Clone, Copy)]
@@ -195,39 +193,35 @@ const ISSUED: &[(&str, Made, usize, usize)] = &[
     ("AAEAA", Digits, 40, 80),
 ];
 
-static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(ISSUED.iter().map(|(beginning, ..)| beginning))
-        .ok()
+static BEGINNINGS: LazyLock<Table<(Made, usize, usize)>> = LazyLock::new(|| {
+    Table::of(
+        ISSUED
+            .iter()
+            .map(|&(beginning, made, least, most)| (beginning.to_owned(), (made, least, most))),
+    )
 });
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    let Some(beginnings) = BEGINNINGS.as_ref() else {
-        return;
-    };
     let mut end = 0;
-    for hit in beginnings.find_iter(text) {
-        let (_, made, least, most) = ISSUED[hit.pattern().as_usize()];
-        let inside = text[..hit.start()].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        if inside || hit.start() < end {
+    for (hit, &(made, least, most)) in BEGINNINGS.find(text) {
+        let inside = text[..hit.start].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        if inside || hit.start < end {
             continue;
         }
-        let rest = &text.as_bytes()[hit.end()..];
+        let rest = &text.as_bytes()[hit.end..];
         let length = rest
             .iter()
             .take(most + 1)
             .take_while(|byte| made.holds(**byte))
             .count();
-        let body = text[hit.end()..hit.end() + length].trim_end_matches(['.', '-', '/']);
+        let body = text[hit.end..hit.end + length].trim_end_matches(['.', '-', '/']);
         let whole = body.len() <= most
             && !rest[body.len()..]
                 .first()
                 .is_some_and(u8::is_ascii_alphanumeric);
         if body.len() >= least && whole && is_random(body) {
-            end = hit.end() + body.len();
-            found.push((hit.start()..end, Kind::API_KEY));
+            end = hit.end + body.len();
+            found.push((hit.start..end, Kind::API_KEY));
         }
     }
 }
@@ -245,11 +239,10 @@ fn is_random(body: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::pieces;
 
     fn keys(text: &str) -> Vec<&str> {
-        let mut found = Vec::new();
-        find(text, &mut found);
-        found.into_iter().map(|(span, _)| &text[span]).collect()
+        pieces(text, |found| find(text, found))
     }
 
     #[test]

@@ -1,0 +1,10 @@
+//! What the detectors' tests share.
+
+use super::pattern::Raw;
+
+/// The pieces of a text that a detector adds.
+pub(super) fn pieces(text: &str, find: impl FnOnce(&mut Vec<Raw>)) -> Vec<&str> {
+    let mut found = Vec::new();
+    find(&mut found);
+    found.into_iter().map(|(span, _)| &text[span]).collect()
+}
