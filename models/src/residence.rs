@@ -8,7 +8,6 @@
 //!
 //! [`ResidentWorker::wait`](shoal_conductor::worker::Worker::wait) says what a swap would cost before it is made.
 
-mod heap;
 mod room;
 
 #[cfg(test)]
@@ -29,7 +28,7 @@ use shoal_conductor::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use self::room::{Change, Grant, Room};
-use crate::engine::{Engine, EngineOptions, LoadError, Priority, Relief};
+use crate::engine::{self, Engine, EngineOptions, LoadError, Priority, Relief};
 
 /// How many times the time that its loading took a model may stay while others wait for its room.
 const STAY: u32 = 4;
@@ -78,7 +77,7 @@ impl Residence {
         let unloaded = self.lock().relieve(relief);
         // It ends their threads, which nobody should wait for under the lock.
         drop(unloaded);
-        heap::give_back();
+        engine::heap::give_back();
     }
 
     fn lock(&self) -> MutexGuard<'_, Room> {
@@ -116,7 +115,7 @@ impl Residence {
         runtime.spawn_blocking(move || {
             if !load.unloaded.is_empty() {
                 drop(load.unloaded);
-                heap::give_back();
+                engine::heap::give_back();
             }
             let began = Instant::now();
             let loaded = Engine::load(load.options);

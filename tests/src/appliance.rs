@@ -29,6 +29,7 @@ pub struct Setup {
     https: Option<u16>,
     model: PathBuf,
     threads: u32,
+    context: u32,
     ultra_min_parameters: u64,
     environment: Vec<(String, String)>,
     engine: String,
@@ -47,6 +48,7 @@ impl Setup {
             https: None,
             model: model()?,
             threads: 1,
+            context: 2048,
             ultra_min_parameters: 1_000_000_000,
             environment: Vec::new(),
             engine: String::new(),
@@ -85,6 +87,13 @@ impl Setup {
     #[must_use]
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Another context than 2,048 tokens.
+    #[must_use]
+    pub fn context(mut self, tokens: u32) -> Self {
+        self.context = tokens;
         self
     }
 
@@ -152,10 +161,11 @@ impl Setup {
         };
         let config = format!(
             "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
-             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = {}\n{}[conductor]\n\
+             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = {}\nthreads = {}\n{}[conductor]\n\
              ultra_min_parameters = {}\n{}",
             self.port,
             self.model.display(),
+            self.context,
             self.threads,
             self.engine,
             self.ultra_min_parameters,
@@ -298,6 +308,17 @@ impl Appliance {
             answer.status().is_success().then_some(Ok(()))
         })
         .await?
+    }
+
+    /// Bytes of its memory that no file backs.
+    pub fn anonymous_bytes(&self) -> Result<u64> {
+        let id = self.process.id().context("it does not run")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next());
+        Ok(kibibytes.context("no RssAnon")?.parse::<u64>()? << 10)
     }
 
     /// Kills it as `kill -9` does.

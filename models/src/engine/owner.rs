@@ -6,12 +6,13 @@ use std::{
     sync::{
         Arc,
         atomic::Ordering,
-        mpsc::{Receiver, SyncSender, TryRecvError},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError},
     },
+    time::Duration,
 };
 
 use super::{
-    EngineOptions, Info, LoadError, Pulse, Relief,
+    EngineOptions, Info, LoadError, Pulse, Relief, heap,
     job::{Job, JobError},
     load,
     queue::Shares,
@@ -19,6 +20,9 @@ use super::{
     resident::Resident,
 };
 use crate::gguf::Header;
+
+/// So long without work is a pause.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What reaches the thread.
 pub(super) enum Message {
@@ -38,6 +42,7 @@ pub(super) fn run(
         Ok(loaded) => loaded,
         Err(e) => return drop(ready.send(Err(e))),
     };
+    heap::give_back();
     tracing::info!(model = %info.name, parameters = info.parameters, context = info.context, "model loaded");
     if ready.send(Ok(info)).is_err() {
         return;
@@ -46,6 +51,7 @@ pub(super) fn run(
         resident,
         waiting: Vec::new(),
         shares: Shares::default(),
+        rested: true,
         pulse,
     };
     while owner.hear(inbox) {
@@ -87,6 +93,8 @@ struct Owner<'p> {
     resident: Resident,
     waiting: Vec<Request>,
     shares: Shares,
+    /// Whether nothing was done since the heap was given back.
+    rested: bool,
     pulse: &'p Pulse,
 }
 
@@ -95,9 +103,9 @@ impl Owner<'_> {
     fn hear(&mut self, inbox: &Receiver<Message>) -> bool {
         if self.is_idle() {
             self.shares.clear();
-            match inbox.recv() {
-                Ok(message) => self.take(message),
-                Err(_) => return false,
+            match self.rest(inbox) {
+                Some(message) => self.take(message),
+                None => return false,
             }
         }
         loop {
@@ -107,6 +115,20 @@ impl Owner<'_> {
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
+    }
+
+    /// Waits for the next message; none once there are no callers left. After a while what work left in the heap is given
+    /// back.
+    fn rest(&mut self, inbox: &Receiver<Message>) -> Option<Message> {
+        if !self.rested {
+            match inbox.recv_timeout(PAUSE) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Timeout) => heap::give_back(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            self.rested = true;
+        }
+        inbox.recv().ok()
     }
 
     fn is_idle(&self) -> bool {
@@ -158,6 +180,7 @@ impl Owner<'_> {
         let (resident, shares) = (&mut self.resident, &mut self.shares);
         match catch_unwind(AssertUnwindSafe(|| resident.step(shares))) {
             Ok(true) => {
+                self.rested = false;
                 self.pulse.ticks.fetch_add(1, Ordering::Relaxed);
             }
             Ok(false) => {}

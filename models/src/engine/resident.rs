@@ -310,8 +310,23 @@ impl Resident {
         if !self.prefix_cache {
             self.evict_idle();
         }
-        let Some((sequence, start)) = self.sequences.begin(like) else {
+        if !self.seat(&mut request) {
             return Some(request);
+        }
+        self.running.push(request);
+        self.fix_of(self.running.len() - 1);
+        None
+    }
+
+    /// Gives a request a sequence that begins with what the cache has of it; false if none is free.
+    pub(super) fn seat(&mut self, request: &mut Request) -> bool {
+        let like = if self.prefix_cache {
+            request.tokens.as_slice()
+        } else {
+            &[]
+        };
+        let Some((sequence, start)) = self.sequences.begin(like) else {
+            return false;
         };
         match start {
             Start::Share { from, tokens } => self.context.share(from, sequence, tokens),
@@ -322,13 +337,17 @@ impl Resident {
         request.sequence = sequence;
         request.read = start.tokens();
         request.cached = request.cached.max(start.tokens().min(request.prompt));
-        let fixed = request.fixed;
-        let has_fixed = fixed > 0 && request.read >= fixed;
-        self.running.push(request);
-        if has_fixed {
-            self.fix(sequence, fixed);
+        true
+    }
+
+    /// Keeps the fixed tokens of a request that runs, if it began with them.
+    pub(super) fn fix_of(&mut self, at: usize) {
+        if let Some(request) = self.running.get(at)
+            && request.fixed > 0
+            && request.read >= request.fixed
+        {
+            self.fix(request.sequence, request.fixed);
         }
-        None
     }
 
     fn room(&self, request: &Request) -> usize {

@@ -8,6 +8,7 @@ use shoal_conductor::worker::Finish;
 use super::{
     context::DecodeError,
     cores::Cores,
+    follow::Turn,
     job::JobError,
     pace::TILE,
     queue::Shares,
@@ -16,7 +17,7 @@ use super::{
 };
 
 /// How long a batch may take while somebody's answer is being written, so that it does not stutter.
-const BESIDE: Duration = Duration::from_millis(80);
+const BESIDE: Duration = Duration::from_millis(300);
 /// How long a batch may take at all, which is how long a cancelled call may still hold the engine.
 const ALONE: Duration = Duration::from_millis(600);
 /// The fewest tokens to read at once; fewer waste the matrix kernels.
@@ -65,6 +66,7 @@ impl Resident {
     /// Computes one batch for those that run. Says whether there was anything to do.
     pub(super) fn step(&mut self, shares: &mut Shares) -> bool {
         self.batch.clear();
+        self.catch_up();
         let parts = self.compose(shares);
         if self.running.is_empty() {
             return false;
@@ -141,13 +143,20 @@ impl Resident {
             let Some(request) = self.running.get(at) else {
                 continue;
             };
-            let is_in = parts.iter().any(|part: &Part| part.at == at);
             // While the conductor thinks, nobody else's prompt is read.
             let waits = decision && request.priority != Priority::Decision;
+            let turn = self.reader(at);
+            let is_in = parts
+                .iter()
+                .any(|part: &Part| part.at == at || part.at == turn.at);
             if is_in || waits || budget == 0 {
                 continue;
             }
-            let mut tokens = even(request.pending(), budget);
+            let Turn { at, until } = turn;
+            let Some(request) = self.running.get(at) else {
+                continue;
+            };
+            let mut tokens = even(until - request.read, budget);
             // The state of the fixed tokens is kept as it is at their end.
             if request.read < request.fixed {
                 tokens = tokens.min(request.fixed - request.read);

@@ -167,6 +167,27 @@ pub fn questions(round: u32, count: u32) -> Vec<String> {
         .collect()
 }
 
+/// `count` questions about one document of about 500 tokens, as the steps of a workflow ask; each round has its own.
+#[must_use]
+pub fn about_one(round: u32, count: u32) -> Vec<String> {
+    let entry = |line: u32| {
+        format!(
+            " Entry {line}: press {} was stopped for {} minutes, and {} parts were scrapped.",
+            1 + (line * 5 + round) % 9,
+            3 + (line * 17 + round * 7) % 40,
+            (line * 11 + round * 3) % 13
+        )
+    };
+    let entries: String = (1..=18).map(entry).collect();
+    let question = |number: u32| {
+        format!(
+            "Shift log {round}.{entries}\n\nWrite a report about press {} for the people of the next shift.",
+            number + 1
+        )
+    };
+    (0..count).map(question).collect()
+}
+
 /// A system prompt of about 1,000 tokens.
 #[must_use]
 pub fn frame() -> String {
@@ -219,6 +240,11 @@ mod tests {
         let all: Vec<String> = (0..3).flat_map(|round| questions(round, 8)).collect();
         let starts: std::collections::BTreeSet<&str> = all.iter().map(|q| &q[..20]).collect();
         assert_eq!(starts.len(), 24);
+        let documents: std::collections::BTreeSet<String> = (0..3)
+            .flat_map(|round| about_one(round, 8))
+            .map(|question| question[..900].to_owned())
+            .collect();
+        assert_eq!(documents.len(), 3);
     }
 
     #[test]

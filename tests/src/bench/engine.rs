@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{
-    chats::{Api, Together, frame, percentile, questions},
+    chats::{Api, Together, about_one, frame, percentile, questions},
     llama::Llama,
     ours::{Ours, Outcome},
     row::{Ahead, Round, Row, Target},
@@ -25,8 +25,10 @@ pub enum Case {
     Decode,
     /// Reading one prompt.
     Prefill,
-    /// So many chats at once.
+    /// So many chats at once, with nothing in common.
     Chats(u32),
+    /// As many questions at once about one document.
+    Document(u32),
     /// A second plan with the same system prompt.
     Plan,
     /// The first token after a restart.
@@ -43,11 +45,12 @@ pub enum Case {
 
 impl Case {
     /// All, in the order of the table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Decode,
         Self::Prefill,
         Self::Chats(4),
         Self::Chats(8),
+        Self::Document(8),
         Self::Plan,
         Self::Restart,
         Self::Json,
@@ -64,6 +67,7 @@ impl Case {
             Self::Prefill => "prefill",
             Self::Chats(4) => "chats-4",
             Self::Chats(_) => "chats-8",
+            Self::Document(_) => "document-8",
             Self::Plan => "plan",
             Self::Restart => "restart",
             Self::Json => "json",
@@ -112,7 +116,7 @@ impl Comparison {
         match case {
             Case::Decode => self.decode().await.map(only),
             Case::Prefill => self.prefill().await.map(only),
-            Case::Chats(slots) => self.chats(slots).await,
+            Case::Chats(slots) | Case::Document(slots) => self.chats(case, slots).await,
             Case::Plan => self.plan().await.map(only),
             Case::Restart => self.restart().await.map(only),
             Case::Json => self.json().await.map(only),
@@ -162,13 +166,17 @@ impl Comparison {
         ))
     }
 
-    async fn chats(&self, slots: u32) -> Result<Measured> {
+    async fn chats(&self, case: Case, slots: u32) -> Result<Measured> {
         let appliance = self.appliance(slots).await?;
         let key = appliance.admin()?;
         let url = format!("http://{}", appliance.address());
         let ours = Api::new(client(), url, Some(key));
         let server = self.llama.serve(&self.model, slots).await?;
         let other = Api::new(client(), server.url(), None);
+        let questions = |round, count| match case {
+            Case::Document(_) => about_one(round, count),
+            _ => questions(round, count),
+        };
         let warm = questions(0, 1);
         ours.together(&warm).await?;
         other.together(&warm).await?;
@@ -188,11 +196,15 @@ impl Comparison {
                 other: other.rate,
             })
             .collect();
-        let what = format!("{slots} chats at once, against llama-server");
-        let row = faster(Case::Chats(slots).name(), &what, 1.05, &rounds);
+        let asked = match case {
+            Case::Document(_) => format!("{slots} questions on one document"),
+            _ => format!("{slots} chats at once"),
+        };
+        let what = format!("{asked}, against llama-server");
+        let row = faster(case.name(), &what, 1.05, &rounds);
         let (ours, other): (Vec<Together>, Vec<Together>) = both.into_iter().unzip();
         let note = format!(
-            "{slots} chats: first words after {} (median) and {} (95 %) s; llama-server {} and {} s",
+            "{asked}: first words after {} (median) and {} (95 %) s; llama-server {} and {} s",
             firsts(&ours, 50),
             firsts(&ours, 95),
             firsts(&other, 50),
@@ -325,7 +337,7 @@ impl Comparison {
         }
         Ok(Row::alone(
             "memory",
-            "memory beside weights, keys and values",
+            "memory at rest beside weights and cache",
             "MB",
             Target::AtMost(60.0),
             &values,

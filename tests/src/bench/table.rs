@@ -89,7 +89,7 @@ mod tests {
             ),
             Row::alone(
                 "memory",
-                "memory beside weights, keys and values",
+                "memory at rest beside weights and cache",
                 "MB",
                 Target::AtMost(60.0),
                 &[71.25],

@@ -126,6 +126,56 @@ async fn what_a_request_left_comes_back_from_the_shelf() {
 }
 
 #[tokio::test]
+async fn prompts_that_begin_alike_are_read_once_though_they_come_at_once() {
+    // In many batches, so that they meet half-way.
+    let engine = Engine::load(EngineOptions {
+        chunk: 64,
+        ..options()
+    })
+    .unwrap();
+    let rules = instructions();
+    let asked = |number: usize| {
+        let mut prompt = ask_briefly(&format!("Which rule is about pump {number}?"), 6);
+        let system = Message::new(Speaker::System, &rules);
+        prompt.messages.insert(0, system);
+        prompt
+    };
+    let alone = engine.complete(asked(7), Call::default()).await.unwrap();
+    engine.relieve(Relief::Caches);
+    let calls = (4..10).map(|number| engine.complete(asked(number), Call::default()));
+    let cancel = CancellationToken::new();
+    let first = engine.complete(
+        asked(3),
+        Call {
+            cancel: cancel.clone(),
+            ..Call::default()
+        },
+    );
+    let hidden = engine.hidden_of(asked(3));
+    // The one that reads for the others goes before it has read all.
+    let gone = async {
+        let ticks = engine.ticks();
+        while engine.ticks() < ticks + 2 {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+    };
+    let (first, replies, state, ()) = tokio::join!(first, join_all(calls), hidden, gone);
+    assert!(first.is_err());
+    assert_eq!(state.unwrap().len(), engine.info().width);
+    let replies: Vec<_> = replies.into_iter().map(Result::unwrap).collect();
+    assert_eq!(replies[3].text, alone.text);
+    let read: u64 = replies
+        .iter()
+        .map(|reply| reply.usage.input.0 - reply.usage.cached.0)
+        .sum();
+    assert!(
+        read < 2 * alone.usage.input.0,
+        "{read} tokens were read for {replies:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_state_of_a_prompt_leaves_the_cache_for_its_answer() {
     let engine = Engine::load(options()).unwrap();
     let prompt = || ask_briefly("Why does a centrifugal pump lose its prime?", 4);

@@ -1,4 +1,6 @@
-//! Memory beside the weights and the keys and values.
+//! Memory at rest beside the weights and the keys and values.
+
+use std::time::Duration;
 
 use super::{
     ask::{ask, question},
@@ -9,7 +11,10 @@ use super::{
 };
 use crate::exit::Fault;
 
-/// Reads and writes for a while, and looks.
+/// After so long without work the engine has given back what work left.
+const REST: Duration = Duration::from_secs(2);
+
+/// Reads and writes for a while, rests, and looks.
 pub async fn measure(bench: &Bench) -> Result<Outcome, Fault> {
     let engine = engine(bench, &Setting::default()).await?;
     let timed = ask(
@@ -17,6 +22,7 @@ pub async fn measure(bench: &Bench) -> Result<Outcome, Fault> {
         question(Some(&words::report(1, 17)), words::STORY, 128),
     )
     .await?;
+    tokio::time::sleep(REST).await;
     let (weights, kv) = (engine.info().bytes, engine.info().cache_bytes);
     let memory = Memory::new(resident()?, weights, kv + engine.shelf_bytes());
     let input = timed.usage.input.0;

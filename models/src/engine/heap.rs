@@ -1,9 +1,9 @@
 //! Memory that was freed, given back to the system.
 
-/// What an unloaded model had lies in the heap of a thread that is gone, which the C library keeps for later: it is given
-/// back, since another model needs its room.
+/// What loading a model took, or an unloaded one had, lies in heaps that the C library keeps for later: it is given back,
+/// since others need the room.
 #[cfg(target_env = "gnu")]
-pub(super) fn give_back() {
+pub(crate) fn give_back() {
     #[expect(unsafe_code, reason = "the C library's heap")]
     unsafe extern "C" {
         fn malloc_trim(pad: usize) -> std::ffi::c_int;
@@ -15,4 +15,4 @@ pub(super) fn give_back() {
 
 /// Other C libraries do so by themselves or not at all.
 #[cfg(not(target_env = "gnu"))]
-pub(super) fn give_back() {}
+pub(crate) fn give_back() {}
