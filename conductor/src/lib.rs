@@ -9,6 +9,7 @@ pub mod conductor;
 pub mod desk;
 pub mod detect;
 pub mod document;
+pub mod exercise;
 pub mod explain;
 #[cfg(test)]
 mod fake;

@@ -9,6 +9,8 @@ pub struct Work {
     pub fetch: bool,
     /// The tests' Python is to be made.
     pub venv: bool,
+    /// Tests are to run.
+    pub test: bool,
     /// The Vulkan plugin is to be built and used.
     pub vulkan: bool,
 }
@@ -26,7 +28,13 @@ pub struct Need {
 
 const ALWAYS: fn(Work) -> bool = |_| true;
 
-const NEEDS: [Need; 14] = [
+const NEEDS: [Need; 15] = [
+    Need {
+        package: "bubblewrap",
+        why: "to run code that a model wrote where it can do no harm",
+        is_there: |m| m.has_file("usr/bin/bwrap"),
+        applies: |work| work.test,
+    },
     Need {
         package: "ca-certificates",
         why: "to know the servers that it talks to",
@@ -61,7 +69,7 @@ const NEEDS: [Need; 14] = [
         package: "iproute2",
         why: "for the tests in a network of their own",
         is_there: |m| m.has_any(&["ip"]) || m.has_file("usr/sbin/ip") || m.has_file("sbin/ip"),
-        applies: |work| work.venv,
+        applies: |work| work.test,
     },
     Need {
         package: "libvulkan-dev",
@@ -157,9 +165,10 @@ mod tests {
         let all = Work {
             fetch: true,
             venv: true,
+            test: true,
             ..Work::default()
         };
-        insta::assert_snapshot!(lacks(all), @"ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients python3-pip python3-venv");
+        insta::assert_snapshot!(lacks(all), @"bubblewrap ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients python3-pip python3-venv");
         let vulkan = Work {
             vulkan: true,
             ..Work::default()

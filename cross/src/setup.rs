@@ -37,6 +37,7 @@ pub fn provide(machine: &Machine, place: &Place, purpose: Purpose) -> Result<Pat
     let work = Work {
         fetch: model::is_to_fetch(place) || purpose == Purpose::Bench && tools::are_to_build(place),
         venv: purpose == Purpose::Test && venv::is_to_make(place),
+        test: purpose == Purpose::Test,
         ..Work::default()
     };
     apt::provide(machine, work)?;

@@ -4,7 +4,9 @@ mod approvals;
 mod ask;
 mod bench;
 mod board;
+mod calibrate;
 mod doctor;
+mod eval;
 mod keys;
 mod models;
 mod plan;
@@ -78,6 +80,11 @@ enum Command {
     Board(board::Options),
     /// Check that everything is in place, and say what to do
     Doctor(doctor::Options),
+    /// Put fresh tasks to every worker, to know what each can do and how fast
+    Calibrate(calibrate::Options),
+    /// Measure on examples how good it is
+    #[command(subcommand)]
+    Eval(eval::Action),
     /// Measure how fast this machine does it
     #[command(subcommand)]
     Bench(bench::Action),
@@ -92,14 +99,18 @@ impl Cli {
     pub fn default_log(&self) -> &'static str {
         match self.command {
             Command::Serve => "warn,shoal=info,shoal_conductor=info,shoal_models=info",
+            Command::Calibrate(_) | Command::Eval(_) => "error,shoal=info",
             _ => "error",
         }
     }
 
     fn places(&self) -> Places {
-        let data = self
-            .data
-            .clone()
+        let named = match self.command {
+            // Their --data names examples; their folder is that of SHOAL_DATA.
+            Command::Eval(_) => None,
+            _ => self.data.clone(),
+        };
+        let data = named
             .or_else(|| {
                 std::env::var_os("SHOAL_DATA")
                     .filter(|folder| !folder.is_empty())
@@ -131,6 +142,8 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Board(options) => board::run(&places, options, out),
         Command::Try(action) => trial::run(action, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,
+        Command::Calibrate(options) => calibrate::run(&places, options, out).await,
+        Command::Eval(action) => eval::run(&places, action, out).await,
         Command::Bench(action) => bench::run(&places, action, out).await,
     }
 }

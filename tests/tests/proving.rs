@@ -1,0 +1,161 @@
+//! Workers and conductors put to the proof by the real binary: which worker is right, and whether several are worth it.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use shoal_tests::{
+    appliance::Setup,
+    provider::CLOUD,
+    scripted::{Line, Scripted},
+};
+
+const POLICY: &str =
+    "[workers.cloud]\nclearance = \"internal\"\nstrength = 80\nprice_in = 1.0\nprice_out = 2.0\n";
+
+/// What the provider says to each task, and whether that is right.
+const SAID: [(&str, &str, &str, bool); 4] = [
+    (
+        "What is 48213 + 9127? Give the number alone.",
+        r#"{"kind":"number","value":57340}"#,
+        "57340",
+        true,
+    ),
+    (
+        "Write a Python function `twice(x)` that returns twice x. Answer with the code alone.",
+        r#"{"kind":"tests","value":["assert twice(4) == 8"]}"#,
+        "```python\ndef twice(x):\n    return x * 2\n```",
+        true,
+    ),
+    (
+        "Write a Python function `half(x)` that returns half of x. Answer with the code alone.",
+        r#"{"kind":"tests","value":"assert half(4) == 2"}"#,
+        "def half(x):\n    return x / 3",
+        false,
+    ),
+    (
+        "Give 31 bolts of M8 as a JSON object with the keys \"size\" and \"count\".",
+        r#"{"kind":"json","value":{"size":"M8","count":31}}"#,
+        "{\"count\": 31, \"size\": \"M8\"}",
+        true,
+    ),
+];
+
+async fn board() -> Result<(Scripted, Setup)> {
+    let provider = Scripted::start(|_, body: &Value| {
+        let asked = body["messages"].to_string();
+        // Told to check an answer, it is content.
+        if asked.contains("ACCEPT") {
+            return Line::Says("ACCEPT".to_owned());
+        }
+        let start = |prompt: &str| prompt[..24].to_owned();
+        let said = SAID
+            .iter()
+            .find(|(prompt, ..)| asked.contains(&start(prompt)));
+        Line::Says(
+            said.map_or("I do not know.", |(_, _, said, _)| said)
+                .to_owned(),
+        )
+    })
+    .await?;
+    let setup = Setup::new()?
+        .policy(POLICY)
+        .remote(CLOUD, provider.address(), "any", "key")?;
+    setup.write()?;
+    Ok((provider, setup))
+}
+
+#[tokio::test]
+async fn one_worker_is_put_beside_several_on_tasks_of_a_file() -> Result<()> {
+    let (provider, setup) = board().await?;
+    let file = setup.data().join("tasks.jsonl");
+    let lines = (1..).zip(SAID).map(|(id, (prompt, check, ..))| {
+        format!(
+            "{{\"id\":\"{id}\",\"prompt\":{},\"check\":{check}}}\n",
+            json!(prompt)
+        )
+    });
+    std::fs::write(&file, lines.collect::<String>())?;
+    let file = file.to_string_lossy();
+    let ran = setup
+        .run(&["eval", "orchestrate", "--data", &file, "--json"])
+        .await?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    let report: Value = serde_json::from_slice(&ran.stdout)?;
+    assert_eq!(
+        (&report["rows"], &report["unchecked"]),
+        (&json!(4), &json!(0))
+    );
+    assert_eq!(report["best_single"], CLOUD);
+    let strategies = report["strategies"].as_object().context("no strategies")?;
+    assert_eq!(strategies.len(), 6, "{report}");
+    // The same worker by other ways is as often right.
+    for name in [CLOUD, "best-of-n", "same-plans"] {
+        let strategy = &strategies[name];
+        assert_eq!(strategy["accuracy"], 0.75, "{name}: {strategy}");
+        assert_eq!(strategy["against_best"]["mean"], 0.0, "{name}: {strategy}");
+        assert!(strategy["cost"].as_f64() > Some(0.0), "{name}: {strategy}");
+        assert_eq!(strategy["left"], 1.0);
+    }
+    let local = &strategies["local"];
+    assert!(local["accuracy"].as_f64() < Some(0.75), "{local}");
+    assert_eq!((&local["cost"], &local["left"]), (&json!(0.0), &json!(0.0)));
+    for strategy in strategies.values() {
+        for key in ["tokens", "seconds"] {
+            assert!(strategy[key].as_f64() > Some(0.0), "{key}: {strategy}");
+        }
+    }
+    assert!(!provider.requests().is_empty());
+
+    let text = setup
+        .run(&["eval", "orchestrate", "--data", &file, "--tasks", "1"])
+        .await?;
+    let text = String::from_utf8(text.stdout)?;
+    assert!(
+        text.contains("1 tasks, each done in every way")
+            && text.contains("Is orchestration worth it here?")
+            && text.contains("shoal-mini: "),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_is_measured_on_tasks_made_for_it() -> Result<()> {
+    let (provider, setup) = board().await?;
+    let out = setup.data().join("outcomes.jsonl");
+    let named = out.to_string_lossy();
+    let mut arguments = vec!["calibrate", "--tasks", "10", "--seed", "3", "--json"];
+    arguments.extend(["--worker", "local", "--out", &named]);
+    let ran = setup.run(&arguments).await?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    let report: Value = serde_json::from_slice(&ran.stdout)?;
+    let local = &report["workers"]["local"];
+    let share = local["accuracy"]["mean"].as_f64().context("no accuracy")?;
+    assert_eq!(
+        local["by_kind"].as_object().map(serde_json::Map::len),
+        Some(5)
+    );
+    assert!(local["tokens_per_second"].as_f64() > Some(0.0));
+    assert_eq!(local["strength"].as_f64(), Some((share * 100.0).round()));
+    let lines = std::fs::read_to_string(&out)?;
+    let outcomes: Vec<Value> = lines
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let right: f64 = outcomes
+        .iter()
+        .filter_map(|o| o["scores"]["local"].as_f64())
+        .sum();
+    assert_eq!((outcomes.len(), right), (10, (share * 10.0).round()));
+    assert!(provider.requests().is_empty(), "nobody else was asked");
+
+    let unknown = setup.run(&["calibrate", "--worker", "clod"]).await?;
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    assert!(
+        !unknown.status.success()
+            && said.contains("there is no worker \"clod\"; there are local, cloud"),
+        "{said}"
+    );
+    Ok(())
+}
