@@ -19,6 +19,7 @@ pub mod pool;
 pub mod reload;
 mod residents;
 pub mod retention;
+pub mod rule;
 pub mod running;
 pub mod secret;
 pub mod store;

@@ -23,6 +23,7 @@ use crate::{
 pub struct Setup {
     folder: TempDir,
     port: u16,
+    name: String,
     config: String,
     policy: String,
     mqtt: Option<u16>,
@@ -41,6 +42,7 @@ impl Setup {
         Ok(Self {
             folder: tempfile::tempdir()?,
             port: free_port()?,
+            name: "line3".to_owned(),
             config: String::new(),
             policy: String::new(),
             mqtt: None,
@@ -52,6 +54,13 @@ impl Setup {
             engine: String::new(),
             within: None,
         })
+    }
+
+    /// Another name than `line3`.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
     }
 
     /// Lines for `policy.toml`.
@@ -151,9 +160,10 @@ impl Setup {
             None => "enabled = false".to_owned(),
         };
         let config = format!(
-            "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
+            "[appliance]\nsite = \"plant\"\nname = \"{}\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
              [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = {}\n{}[conductor]\n\
              ultra_min_parameters = {}\n{}",
+            self.name,
             self.port,
             self.model.display(),
             self.threads,
