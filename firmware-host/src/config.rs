@@ -332,6 +332,12 @@ impl Config {
         let remote = self.workers.iter().filter(|w| w.place == Place::Remote);
         let remote: BTreeSet<&str> = remote.map(|worker| worker.id.as_str()).collect();
         warnings.extend(policy.warnings_about(&known, &remote));
+        if self.home.approvals {
+            warnings.push(format!(
+                "home_assistant.approvals trusts the broker: whoever may publish to shoal/v1/{}/{}/approvals/+/press can approve",
+                self.site, self.appliance
+            ));
+        }
         let root = format!("mqtt:shoal/v1/{}/", self.site);
         let topics = [
             format!("{root}{}/tasks", self.appliance),

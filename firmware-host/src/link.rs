@@ -6,7 +6,7 @@
 //!   broker delivers it again; its id, or the message's fingerprint where it has none, makes it one task.
 //! - Reports leave from the outbox in their order and stay in it until the broker acknowledged them. When a connection
 //!   breaks in between, a report may arrive twice; it never arrives not at all.
-//! - Rules of the policy make tasks of ordinary messages, on a connection of their own; see [`watch`].
+//! - Rules of the policy make tasks of ordinary messages, on a connection of their own; see [`rules`].
 //! - A signed decision is counted once it is verified; see [`decision`].
 //! - Without a broker the appliance runs, one warning is logged for each outage, and the outbox holds.
 //!
@@ -21,11 +21,11 @@ mod home;
 mod intake;
 mod mqtt;
 mod request;
+mod rules;
 mod session;
 mod side;
 mod telemetry;
 mod tls;
-mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -151,8 +151,8 @@ pub fn start_sides(
         window,
     };
     let (appliance, root) = (appliance.clone(), options.root.clone());
-    let rules = side("rules", watch::SESSION, watch::WINDOW);
-    let watch = watch::Watch::new(appliance.clone());
+    let rules = side("rules", rules::SESSION, rules::WINDOW);
+    let watch = rules::Watch::new(appliance.clone());
     tokio::spawn(side::keep(rules, watch, cancel.clone()));
     let telemetry = telemetry::keep(
         appliance.clone(),

@@ -5,10 +5,11 @@
 //! subscription says which board is to have it first. A board with a free place says a **claim** on the task's own topic,
 //! retained, with the task in it: an epoch, its name, and that it is `held`. The broker puts the messages of one topic in
 //! one order, which all boards see alike, so each of them knows by itself which claim holds ([`book`]): the first one of
-//! the highest epoch, until there is one that is `done`. A board begins once it has read its own claim in that order.
-//! Only then is the task acknowledged to the broker, by every board. While it works the holder says the claim again, three
-//! times in a lease. The answer goes into the claim first (`done`); if that is what the order has, it is published, and
-//! then the claim is `closed`, which is kept for [`FleetOptions::remember`].
+//! the highest epoch. A board begins once it has read its own claim in that order. Only then is the task acknowledged to the
+//! broker, by every board. While it works the holder says the claim again, three times in a lease. An answer is first said
+//! among the boards, retained, on a topic of its own (`done`), where the first one counts, whoever else says another: a board
+//! publishes its answer once it has read there that it is the first. Then it is `closed`, which is kept for
+//! [`FleetOptions::remember`].
 //!
 //! A task that nobody claims within [`book::PATIENCE`] is claimed by any board that has a place: so a board that died with
 //! the task in its hands, or is full, holds nothing up, and who is faster does more.
@@ -17,19 +18,21 @@
 //! - *A task that the broker has taken is done*, as long as the broker keeps what it holds and one board that is able comes
 //!   back before [`FleetOptions::remember`] is over. Until it is claimed it is unacknowledged in the session of every
 //!   board; from then on it is in the retained claim.
-//! - *One answer*: for one id at most one claim ever becomes `done`, and nothing else is published as its answer. A board
-//!   that was cut off, stopped or slow and comes back with another answer reads first what the order has; what it says for
-//!   an older epoch, or after another was done, counts for nobody. That holds by the order alone and by no clock: clocks
-//!   only decide when a board stops waiting for another.
+//! - *One answer*: of what boards say is the answer to an id the first in the broker's order is published, and no other. A
+//!   board that was cut off, stopped or slow and comes back with another one reads first what is retained, and what it says
+//!   after that is not the first. Claims, epochs and clocks only keep boards from doing the same work; the answer does not
+//!   hang on them. One case is left: two boards say different answers within the time that a message takes, the second
+//!   overwrites the first in what is retained, and every board of the group is gone before one of them has said the first
+//!   one again, and before the first was closed. Then the second may be published too.
 //! - *Published once*, but for one case: a board that dies between publishing the answer and closing the claim leaves it to
 //!   another, which publishes the same bytes again, with the same `id` and `epoch`. So does MQTT at QoS 1 by itself when an
 //!   acknowledgement is lost. A subscriber that must not act twice remembers the ids.
 //! - *Work may be done twice*, by the board that was cut off and by the one that took over, and so may remote calls and
 //!   their cost. Each has its own trace, `{id}.{epoch}`; that of the answer is named in it.
 //!
-//! # What is not
+//! # What is not guaranteed
 //! - A broker that loses what it holds loses tasks. A clustered broker that gives two subscribers the messages of one topic
-//!   in different orders may let two boards be done: connect the boards of a group to one node (`docs/fleet.md`).
+//!   in different orders may let two boards be first: connect the boards of a group to one node (`docs/fleet.md`).
 //! - In a partition the side with the broker goes on. Boards on the other side finish what they hold; whether it counts is
 //!   decided when they are back.
 //! - The same id again is not done again, and not answered again, while its claim is remembered.
@@ -54,7 +57,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     able::Able,
     book::{Act, Book, Times},
-    claim::Claim,
+    claim::{Claim, Stage},
     work::{Finished, Works},
 };
 use super::{
@@ -172,7 +175,11 @@ impl Fleet {
         self.book.connect();
         self.mark += 1;
         let mark = self.site.mark(self.link.root.appliance());
-        let heard = [(self.site.claims(), true), (mark.clone(), false)];
+        let heard = [
+            (self.site.claims(), true),
+            (self.site.all_done(), true),
+            (mark.clone(), false),
+        ];
         let heard = heard.map(|(filter, retained)| Wanted {
             filter: filter.as_str().to_owned(),
             retained,
@@ -271,12 +278,27 @@ impl Fleet {
     async fn act(&mut self, act: Act, claims: &mut Side, tasks: &mut Side) -> Result<(), Broken> {
         match act {
             Act::Say(id, claim) => {
+                let topic = match claim.stage {
+                    Stage::Held => self.site.claim(&id),
+                    Stage::Done | Stage::Closed => self.site.done(&id),
+                };
                 let said = Said {
-                    topic: self.site.claim(&id).as_str().to_owned(),
+                    topic: topic.as_str().to_owned(),
                     payload: claim.write(),
                     retain: true,
-                    // What is forgotten in the middle was held by nobody for all that time.
-                    expiry: Some(self.remember),
+                    // A claim that came late must not outlive what says that its task is closed.
+                    expiry: Some(match claim.stage {
+                        Stage::Held => self.remember / 2,
+                        Stage::Done | Stage::Closed => self.remember,
+                    }),
+                    ..Said::default()
+                };
+                claims.say(said).await
+            }
+            Act::Forget(id) => {
+                let said = Said {
+                    topic: self.site.claim(&id).as_str().to_owned(),
+                    retain: true,
                     ..Said::default()
                 };
                 claims.say(said).await

@@ -61,7 +61,8 @@ pub(super) struct Home {
     entities: Entities,
     /// What the broker has of us, by topic.
     said: BTreeMap<String, Vec<u8>>,
-    since: Instant,
+    /// When it was first connected.
+    since: Option<Instant>,
 }
 
 impl Home {
@@ -72,7 +73,7 @@ impl Home {
             root,
             appliance,
             said: BTreeMap::new(),
-            since: Instant::now(),
+            since: None,
         }
     }
 
@@ -164,7 +165,7 @@ impl Duty for Home {
             ..plain(self.entities.filter())
         };
         if !self.options.enabled {
-            let sweeping = self.since.elapsed() < SWEEPING;
+            let sweeping = self.since.is_none_or(|since| since.elapsed() < SWEEPING);
             return sweeping.then_some(ours).into_iter().collect();
         }
         let mut wanted = BTreeSet::from([ours, plain(format!("{}/status", self.options.prefix))]);
@@ -177,6 +178,7 @@ impl Duty for Home {
     async fn begin(&mut self, side: &mut Side) -> Result<(), Broken> {
         // Another broker may answer now, which has nothing of us.
         self.said.clear();
+        self.since.get_or_insert_with(Instant::now);
         self.bring_up(side).await
     }
 

@@ -91,7 +91,62 @@ pub fn to_cbor<'a, T: Serialize>(
 
 /// Reads a CBOR message.
 pub fn from_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    if !is_shallow(bytes) {
+        return Err(CodecError::Form);
+    }
     minicbor_serde::from_slice(bytes).map_err(|_| CodecError::Form)
+}
+
+/// Whether nothing in a CBOR message is deeper than [`MAX_DEPTH`], nor tagged: its reader keeps no count. What is no CBOR
+/// is left to the reader.
+fn is_shallow(bytes: &[u8]) -> bool {
+    // Of each list and map that is open, the items that are still to come; of an endless one, so many that none is the last.
+    let mut open: heapless::Vec<u64, MAX_DEPTH> = heapless::Vec::new();
+    let mut at = 0;
+    while let Some(&head) = bytes.get(at) {
+        at += 1;
+        let (kind, short) = (head >> 5, head & 0x1f);
+        let wide = match short {
+            24..=27 => 1 << (short - 24),
+            _ => 0,
+        };
+        let Some(argument) = bytes.get(at..at + wide) else {
+            return true;
+        };
+        at += wide;
+        let number = argument.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
+        let number = if wide == 0 { u64::from(short) } else { number };
+        let items = match (kind, short) {
+            (2 | 3, 0..=27) => {
+                at = at.saturating_add(usize::try_from(number).unwrap_or(usize::MAX));
+                0
+            }
+            (4 | 5, 31) => u64::MAX,
+            (4, _) => number,
+            (5, _) => number.saturating_mul(2),
+            (6, _) | (2 | 3, 31) => return false,
+            (7, 31) => {
+                open.pop();
+                0
+            }
+            _ => 0,
+        };
+        if items > 0 {
+            if open.push(items).is_err() {
+                return false;
+            }
+            continue;
+        }
+        // An item has ended, and with it all that it was the last of.
+        while let Some(left) = open.last_mut() {
+            *left = left.saturating_sub(1);
+            if *left > 0 {
+                break;
+            }
+            open.pop();
+        }
+    }
+    true
 }
 
 /// Whether a message is CBOR: it begins with a map, whose first byte cannot begin UTF-8.

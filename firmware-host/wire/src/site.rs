@@ -50,11 +50,26 @@ impl Site {
         self.topic(format_args!("{}/claims/+", self.group))
     }
 
-    /// The task that a claim's topic is about.
+    /// Among the group, retained: the answer of a task, of which the first counts.
+    #[must_use]
+    pub fn done(&self, id: &Name) -> Topic {
+        self.topic(format_args!("{}/done/{id}", self.group))
+    }
+
+    /// All answers, as a filter.
+    #[must_use]
+    pub fn all_done(&self) -> Topic {
+        self.topic(format_args!("{}/done/+", self.group))
+    }
+
+    /// The task that the topic of a claim or an answer is about.
     #[must_use]
     pub fn claimed<'a>(&self, topic: &'a str) -> Option<&'a str> {
-        let below = self.topic(format_args!("{}/claims/", self.group));
-        let id = topic.strip_prefix(below.as_str())?;
+        let below = self.topic(format_args!("{}/", self.group));
+        let rest = topic.strip_prefix(below.as_str())?;
+        let id = rest
+            .strip_prefix("claims/")
+            .or_else(|| rest.strip_prefix("done/"))?;
         (!id.is_empty() && !id.contains('/')).then_some(id)
     }
 
@@ -104,6 +119,7 @@ mod tests {
             site.claimed("shoal/v1/plant-7/presses/claims/t1"),
             Some("t1")
         );
+        assert_eq!(site.claimed(&site.done(&id)), Some("t1"));
         assert_eq!(site.claimed("shoal/v1/plant-7/other/claims/t1"), None);
         assert_eq!(site.task_result(&id), "shoal/v1/plant-7/tasks/t1/result");
         let long = core::str::from_utf8(&[b'x'; 64]).unwrap();

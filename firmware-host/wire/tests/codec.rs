@@ -90,6 +90,21 @@ fn a_head_is_read_without_room_for_the_answer() {
 }
 
 #[test]
+fn cbor_that_is_deep_or_tagged_is_refused_before_it_takes_the_stack() {
+    for nest in [0x81, 0x9f, 0xc1, 0xbf] {
+        let mut deep = b"\xa1\x64more".to_vec();
+        deep.extend([nest; 1_000_000]);
+        assert_eq!(from_cbor::<ResultHead>(&deep), Err(CodecError::Form));
+    }
+    // As deep as may be, and wide.
+    let mut fine = b"\xa3\x62id\x62t1\x65state\x64done\x64more\x82\x81\x81\x01\x9f".to_vec();
+    fine.extend([0x18; 2000]);
+    fine.push(0xff);
+    let head: ResultHead = from_cbor(&fine).unwrap();
+    assert_eq!((head.id.as_str(), head.state), ("t1", State::Done));
+}
+
+#[test]
 fn a_buffer_that_is_too_small_is_said_to_be() {
     let sent: Sent<'_> = TaskRequest::new("vibration 7.1 mm/s: stop?");
     assert_eq!(to_json(&sent, &mut [0; 20]), Err(CodecError::Full));

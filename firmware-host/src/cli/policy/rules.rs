@@ -104,10 +104,7 @@ fn tried(policy: &Policy, text: &str, file: &Path) -> Result<Vec<Tried>, Fault> 
             Value::String(text) => text,
             other => other.to_string(),
         };
-        let mut outcomes = Vec::new();
-        for (rule, outcome) in rules.judge(policy, &line.topic, payload.as_bytes(), now) {
-            outcomes.push((rule, outcome));
-        }
+        let outcomes = rules.judge(policy, &line.topic, payload.as_bytes(), now);
         let outcomes = outcomes.into_iter().map(|(rule, outcome)| {
             let (task, nothing) = match outcome {
                 Outcome::Task(task) => {
@@ -129,11 +126,11 @@ fn tried(policy: &Policy, text: &str, file: &Path) -> Result<Vec<Tried>, Fault> 
                 nothing,
             }
         });
-        let outcomes = outcomes.collect();
+        let said = outcomes.collect();
         all.push(Tried {
             line: number,
             topic: line.topic,
-            rules: outcomes,
+            rules: said,
         });
     }
     Ok(all)
@@ -242,7 +239,7 @@ model = "local"
         show(&tried(&policy, MESSAGES, file).unwrap(), &mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap());
         let fault = tried(&policy, "{}\n{\"topic\":1}", file).unwrap_err();
-        insta::assert_snapshot!(fault.to_string(), @"");
+        insta::assert_snapshot!(fault.to_string(), @"messages.jsonl: line 1: missing field `topic` at line 1 column 2; a line is an object with topic, payload and at, in milliseconds");
     }
 
     #[test]

@@ -85,3 +85,23 @@ fn is_spent(budget: &Budget, spent: &Spent) -> bool {
             .money_per_day
             .is_some_and(|most| spent.cost.0 >= most.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_spent_when_nothing_is_left_of_any_part_of_it() {
+        let spent = Spent {
+            requests: 2,
+            ..Spent::default()
+        };
+        let budget = |most| Budget {
+            requests_per_day: Some(most),
+            ..Budget::default()
+        };
+        assert!(is_spent(&budget(2), &spent));
+        assert!(!is_spent(&budget(3), &spent));
+        assert!(!is_spent(&Budget::default(), &spent));
+    }
+}

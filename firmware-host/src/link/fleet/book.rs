@@ -1,9 +1,11 @@
 //! Who does which task, as one board knows it from the order of claims; and what it does about it. No clock of its own, no
 //! connection: time and messages are given to it.
 //!
-//! Of the claims of a task, in the order of their topic, these are valid: the first one; one of a higher epoch, while it
-//! is held; the holder's own again; the holder's `done`, while it is held; `closed` of the epoch that was done. A claim
-//! that is not valid has still overwritten what is retained, so whoever said it says the valid one again.
+//! A task is `held` on one topic and `done`, then `closed`, on another. Of those that hold it, in the order of the topic,
+//! these are valid: the first one, one of a higher epoch, and the holder's own again. Of the answers the first one is valid,
+//! whoever says it; after it nothing that is held is. What is not valid has still overwritten what is retained on its topic.
+//! So whoever said that it holds a task and does not says again who does; and each board that hears a second answer says
+//! the first one again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -31,8 +33,10 @@ pub(super) struct Times {
 /// What is to be done about a message or the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Say a claim.
+    /// Say a claim, or that it is done or closed.
     Say(Name, Claim),
+    /// Nobody need know any more who held it.
+    Forget(Name),
     /// The broker need not deliver this packet again.
     Acknowledge(u16),
     /// Begin a task.
@@ -171,18 +175,21 @@ impl Book {
         now: Duration,
     ) -> Vec<Act> {
         let key = id.as_str();
+        // A claim is forgotten when its task is closed.
         let Some(claim) = claim else {
-            self.entries.remove(key);
-            self.open.remove(key);
             return Vec::new();
         };
         let known = self.entries.get(key).map(|entry| &entry.claim);
-        // Of what is retained there is one, and it comes before all else.
-        if !retained && !known.is_none_or(|known| follows(known, &claim)) {
-            let ours = claim.board == self.me;
-            let valid = known.filter(|_| ours).cloned();
-            return valid
-                .map(|valid| Act::Say(id.clone(), valid))
+        if !known.is_none_or(|known| follows(known, &claim)) {
+            let again = known.filter(|known| {
+                // On its own topic a claim overwrites nothing that is done.
+                let done = claim.stage != Stage::Held;
+                let held = known.stage == Stage::Held && claim.board == self.me;
+                !retained && (done || held)
+            });
+            let again = again.cloned();
+            return again
+                .map(|known| Act::Say(id.clone(), known))
                 .into_iter()
                 .collect();
         }
@@ -198,7 +205,7 @@ impl Book {
         {
             let epoch = held.epoch;
             self.held.remove(key);
-            if claim.stage == Stage::Held || !ours {
+            if claim.stage == Stage::Held || !ours || claim.epoch != epoch {
                 acts.push(Act::Stop(id.clone(), epoch));
             }
         }
@@ -215,6 +222,7 @@ impl Book {
             (Stage::Done, Some(work), Some(answer)) if ours && !retained => {
                 acts.push(Act::Publish(id.clone(), work.clone(), answer.clone()));
                 acts.push(Act::Say(id.clone(), claim.closed()));
+                acts.push(Act::Forget(id.clone()));
             }
             _ => {}
         }
@@ -300,7 +308,8 @@ impl Book {
                 (Name::try_new(id), &claim.work, &claim.answer)
             {
                 acts.push(Act::Publish(name.clone(), work.clone(), answer.clone()));
-                acts.push(Act::Say(name, claim.closed()));
+                acts.push(Act::Say(name.clone(), claim.closed()));
+                acts.push(Act::Forget(name));
             }
             entry.heard = now;
         }
@@ -376,9 +385,10 @@ fn follows(known: &Claim, next: &Claim) -> bool {
     let same = next.epoch == known.epoch && next.board == known.board;
     match (known.stage, next.stage) {
         (Stage::Held, Stage::Held) => next.epoch > known.epoch || same,
-        (Stage::Held, Stage::Done) => same,
-        (Stage::Done | Stage::Closed, Stage::Closed) => next.epoch == known.epoch,
-        _ => same && next == known,
+        (Stage::Held, Stage::Done | Stage::Closed) => true,
+        (Stage::Done, Stage::Closed) => same,
+        (Stage::Done, Stage::Done) | (Stage::Closed, Stage::Closed) => next == known,
+        (Stage::Done | Stage::Closed, _) => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use shoal_conductor::{
     id::TaskId,
     label::Label,
-    task::{Outcome, State},
+    task::{Answer, Outcome, State, Task},
 };
 use shoal_wire::{Name, Root, TaskResult, Usage};
 use tokio::sync::mpsc;
@@ -46,6 +46,8 @@ pub(super) enum CannotStart {
     Id,
 }
 
+/// What is done here, and where it is told that it has ended.
+#[derive(Clone)]
 pub(super) struct Works {
     appliance: Appliance,
     board: Name,
@@ -81,33 +83,31 @@ impl Works {
             topic: &self.topic,
             fallback: local.clone(),
         };
+        let (this, id) = (self.clone(), id.clone());
         let task = match request::read(work.task.as_bytes(), frame) {
             Ok(task) => task,
             Err(error) => {
-                self.report(id, epoch, &local, Err(error.to_string())).await;
+                let ended = async move {
+                    let outcome = Err(error.to_string());
+                    this.report(&id, epoch, &local, outcome).await;
+                };
+                tokio::spawn(ended);
                 return Ok(());
             }
         };
         let label = task.label;
-        let task = shoal_conductor::task::Task {
+        let task = Task {
             id: local.clone(),
             ..task
         };
         let accepted = self.appliance.accept(task).await?;
         drop(accepted.text);
         tracing::info!(task = %local, "a task of the fleet is begun");
-        let this = Self {
-            appliance: self.appliance.clone(),
-            board: self.board.clone(),
-            topic: self.topic.clone(),
-            finished: self.finished.clone(),
-        };
-        let id = id.clone();
         tokio::spawn(async move {
             let outcome = this.appliance.outcome(&local).await;
             let outcome = outcome.map_err(|error| error.to_string());
-            this.report(&id, epoch, &local, outcome.map(|outcome| (outcome, label)))
-                .await;
+            let outcome = outcome.map(|outcome| (outcome, label));
+            this.report(&id, epoch, &local, outcome).await;
         });
         Ok(())
     }
@@ -148,7 +148,7 @@ impl Works {
         id: &Name,
         epoch: u32,
         local: &TaskId,
-        outcome: &Result<shoal_conductor::task::Answer, (State, String)>,
+        outcome: &Result<Answer, (State, String)>,
         label: Label,
     ) -> String {
         let answer = outcome.as_ref().ok();
