@@ -23,7 +23,6 @@ use crate::{
 pub struct Setup {
     folder: TempDir,
     port: u16,
-    name: String,
     config: String,
     policy: String,
     mqtt: Option<u16>,
@@ -34,6 +33,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     engine: String,
     within: Option<Vec<String>>,
+    name: String,
 }
 
 impl Setup {
@@ -42,7 +42,6 @@ impl Setup {
         Ok(Self {
             folder: tempfile::tempdir()?,
             port: free_port()?,
-            name: "line3".to_owned(),
             config: String::new(),
             policy: String::new(),
             mqtt: None,
@@ -53,6 +52,7 @@ impl Setup {
             environment: Vec::new(),
             engine: String::new(),
             within: None,
+            name: "line3".to_owned(),
         })
     }
 
@@ -160,10 +160,9 @@ impl Setup {
             None => "enabled = false".to_owned(),
         };
         let config = format!(
-            "[appliance]\nsite = \"plant\"\nname = \"{}\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
+            "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
              [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = 2048\nthreads = {}\n{}[conductor]\n\
              ultra_min_parameters = {}\n{}",
-            self.name,
             self.port,
             self.model.display(),
             self.threads,
@@ -171,6 +170,7 @@ impl Setup {
             self.ultra_min_parameters,
             self.config
         );
+        let config = config.replacen("line3", &self.name, 1);
         std::fs::write(self.data().join("shoal.toml"), config)?;
         std::fs::write(self.data().join("policy.toml"), &self.policy)?;
         Ok(())
