@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result};
@@ -14,33 +14,14 @@ use shoal_tests::{
     scripted::{Line, Scripted},
     wait::until,
 };
+use tokio::sync::watch;
 
 const TASKS: usize = 300;
 const BOARDS: [&str; 3] = ["b1", "b2", "b3"];
 const POLICY: &str = "[workers.cloud]\nclearance = \"public\"\nstrength = 80\n";
 
-/// A gate in the provider: whoever asks first for a text with a word in it waits until it is opened.
-#[derive(Default)]
-struct Gate {
-    open: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Gate {
-    fn wait(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.opened.wait_while(open, |open| !*open));
-    }
-
-    fn open(&self) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.opened.notify_all();
-    }
-}
-
-/// Says who was asked how often; the first one to be asked to "hold-b" waits at the gate.
-async fn provider(gate: &Arc<Gate>) -> Result<Scripted> {
-    let gate = Arc::clone(gate);
+/// The first one to be asked to "hold-a" gets no answer, and the first one to be asked to "hold-b" when the gate is open.
+async fn provider(gate: watch::Receiver<bool>) -> Result<Scripted> {
     let seen = Mutex::new(HashSet::new());
     Scripted::start(move |_, request| {
         let asked = request["messages"].to_string();
@@ -56,10 +37,7 @@ async fn provider(gate: &Arc<Gate>) -> Result<Scripted> {
         };
         match (first, word) {
             (true, "hold-a") => Line::Hangs,
-            (true, _) => {
-                gate.wait();
-                Line::Says("too late".to_owned())
-            }
+            (true, _) => Line::Waits(gate.clone(), "too late".to_owned()),
             (false, _) => Line::Says("in time".to_owned()),
         }
     })
@@ -118,12 +96,12 @@ async fn joined(board: &Appliance) -> Result<()> {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_answer() -> Result<()>
 {
     let broker = Broker::start().await?;
-    let gate = Arc::new(Gate::default());
-    let provider = provider(&gate).await?;
+    let gate = watch::Sender::new(false);
+    let provider = provider(gate.subscribe()).await?;
     let mut cables = Vec::new();
     let mut boards = Vec::new();
     for name in BOARDS {
@@ -163,7 +141,7 @@ async fn with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_an
     })
     .await?;
     // The board that was cut off ends its task, and comes back.
-    gate.open();
+    gate.send_replace(true);
     cables[cut].mend();
     until("it has heard that another one did it", async || {
         let log = boards[cut].log().ok()?;

@@ -384,9 +384,9 @@ mod tests {
     #[test]
     fn cbor_that_is_no_task_is_refused_however_deep_it_is() {
         let mut deep = b"\xa1\x6bjson_schema".to_vec();
-        deep.extend([0x81; 1_000_000]);
+        deep.resize(1_000_000, 0x81);
         let mut messages = b"\xa1\x68messages".to_vec();
-        messages.extend([0x81; 1_000_000]);
+        messages.resize(1_000_000, 0x81);
         for payload in [deep, messages, vec![0xbf; 1000], vec![0xa1, 0x01]] {
             assert_eq!(read(&payload, frame()), Err(BadRequest::NotCbor));
         }

@@ -93,12 +93,12 @@ fn a_head_is_read_without_room_for_the_answer() {
 fn cbor_that_is_deep_or_tagged_is_refused_before_it_takes_the_stack() {
     for nest in [0x81, 0x9f, 0xc1, 0xbf] {
         let mut deep = b"\xa1\x64more".to_vec();
-        deep.extend([nest; 1_000_000]);
+        deep.resize(1_000_000, nest);
         assert_eq!(from_cbor::<ResultHead>(&deep), Err(CodecError::Form));
     }
     // As deep as may be, and wide.
     let mut fine = b"\xa3\x62id\x62t1\x65state\x64done\x64more\x82\x81\x81\x01\x9f".to_vec();
-    fine.extend([0x18; 2000]);
+    fine.resize(fine.len() + 2000, 0x18);
     fine.push(0xff);
     let head: ResultHead = from_cbor(&fine).unwrap();
     assert_eq!((head.id.as_str(), head.state), ("t1", State::Done));
