@@ -170,7 +170,6 @@ async fn with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_an
     }
     // Only a board that dies between publishing and closing leaves a second copy, and none did.
     assert_eq!(twice, 0, "{by:?}");
-    println!("tasks by board: {by:?}");
     Ok(())
 }
 
