@@ -10,6 +10,7 @@ use shoal_wire::{
 type Sent<'a> = TaskRequest<&'a str>;
 type Read = TaskRequest<String, Vec<String>, Vec<serde_json::Value>, serde_json::Value>;
 
+#[expect(clippy::unwrap_used, reason = "only tests call it")]
 fn name(text: &str) -> Name {
     Name::try_new(text).unwrap()
 }
