@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod pattern;
+pub mod rule;
 pub mod source;
 mod warn;
 
@@ -128,6 +129,8 @@ pub struct Policy {
     pub sources: Sources,
     /// By key, topic and field.
     pub by_source: Vec<source::Source>,
+    /// What makes tasks of ordinary messages.
+    pub rules: Vec<rule::TopicRule>,
     /// The site's own words.
     pub dictionaries: Vec<Dictionary>,
     /// The site's own patterns.

@@ -29,6 +29,9 @@ pub enum Command {
         /// Which.
         accelerator: Accelerator,
     },
+    /// Compile the wire types' example for a microcontroller, and measure what
+    /// it takes.
+    Wire,
 }
 
 #[derive(Subcommand)]

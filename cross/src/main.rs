@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask setup`, `run`, `test`, `bench` and `plugin`.
+//! The project's own commands: `cargo xtask setup`, `run`, `test`, `bench`, `plugin`
+//! and `wire`.
 //!
 //! They take a bare Debian or Ubuntu with Rust on it to a running appliance:
 //! system packages, the default model, the build, a broker. Each step looks
@@ -23,6 +24,7 @@ mod tools;
 mod unavailable;
 mod venv;
 mod wheel;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Test(args) => suite::command(&place, &args),
         Command::Bench(Bench::Engine(args)) => bench::engine(&place, &args),
         Command::Plugin { accelerator } => plugin::command(&place, accelerator),
+        Command::Wire => wire::command(&place),
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -24,7 +24,12 @@ use shoal_conductor::{
 
 pub use first::{Written, write_defaults};
 
-use crate::{exit::Fault, secret::Secret, store};
+use crate::{
+    exit::Fault,
+    link::{FleetOptions, HomeOptions},
+    secret::Secret,
+    store,
+};
 
 /// The name of the engine's worker.
 pub const LOCAL: &str = "local";
@@ -61,6 +66,10 @@ pub struct Config {
     pub hub: String,
     /// The broker, if there is one.
     pub mqtt: Option<Mqtt>,
+    /// How it shows itself to Home Assistant, and how often it measures itself.
+    pub home: HomeOptions,
+    /// The boards that it shares tasks with.
+    pub fleet: Option<FleetOptions>,
     /// The least size of a backbone that may write workflows, in weights.
     pub ultra_min_parameters: u64,
     /// Bounds on tasks and stored things.
@@ -323,6 +332,12 @@ impl Config {
         let remote = self.workers.iter().filter(|w| w.place == Place::Remote);
         let remote: BTreeSet<&str> = remote.map(|worker| worker.id.as_str()).collect();
         warnings.extend(policy.warnings_about(&known, &remote));
+        if self.home.approvals {
+            warnings.push(format!(
+                "home_assistant.approvals trusts the broker: whoever may publish to shoal/v1/{}/{}/approvals/+/press can approve",
+                self.site, self.appliance
+            ));
+        }
         let root = format!("mqtt:shoal/v1/{}/", self.site);
         let topics = [
             format!("{root}{}/tasks", self.appliance),
@@ -331,6 +346,7 @@ impl Config {
         for (index, source) in policy.by_source.iter().enumerate() {
             if let Some(filter) = &source.topic
                 && !topics.iter().any(|topic| source.matches(topic))
+                && !policy.rules.iter().any(|rule| overlap(filter, &rule.topic))
             {
                 warnings.push(format!(
                     "source[{index}] is about the topic \"{filter}\", by which no task comes: tasks come by \"{}\"",
@@ -347,6 +363,18 @@ impl Config {
             path
         } else {
             data.join(path)
+        }
+    }
+}
+
+/// Whether a topic can match both filters.
+fn overlap(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.split('/'), b.split('/'));
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) | (Some("#"), _) | (_, Some("#")) => return true,
+            (Some(one), Some(other)) if one == other || one == "+" || other == "+" => {}
+            _ => return false,
         }
     }
 }

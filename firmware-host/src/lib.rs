@@ -20,6 +20,7 @@ pub mod proving;
 pub mod reload;
 mod residents;
 pub mod retention;
+pub mod rule;
 pub mod running;
 pub mod sandbox;
 pub mod secret;

@@ -6,6 +6,7 @@
 //!   broker delivers it again; its id, or the message's fingerprint where it has none, makes it one task.
 //! - Reports leave from the outbox in their order and stay in it until the broker acknowledged them. When a connection
 //!   breaks in between, a report may arrive twice; it never arrives not at all.
+//! - Rules of the policy make tasks of ordinary messages, on a connection of their own; see [`rules`].
 //! - A signed decision is counted once it is verified; see [`decision`].
 //! - Without a broker the appliance runs, one warning is logged for each outage, and the outbox holds.
 //!
@@ -15,20 +16,29 @@
 mod backoff;
 mod broker;
 mod decision;
+mod fleet;
+mod home;
 mod intake;
 mod mqtt;
 mod request;
+mod rules;
 mod session;
+mod side;
+mod telemetry;
 mod tls;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rustls::ClientConfig;
 use shoal_wire::Root;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use fleet::FleetOptions;
+pub use home::HomeOptions;
 pub use tls::{TlsError, client_config};
+
+use self::side::SideOptions;
 
 use crate::{
     appliance::Appliance,
@@ -124,6 +134,44 @@ pub async fn start(
         delivered_at: delivered_out,
         task: tokio::spawn(link.run(cancel)),
     })
+}
+
+/// Starts what has a connection of its own beside the link's: rules, Home Assistant, the fleet; and telemetry.
+pub fn start_sides(
+    options: &LinkOptions,
+    home: HomeOptions,
+    fleet: Option<FleetOptions>,
+    appliance: &Appliance,
+    cancel: &CancellationToken,
+) {
+    let side = |name, session, window| SideOptions {
+        link: options.clone(),
+        name,
+        session,
+        window,
+    };
+    let (appliance, root) = (appliance.clone(), options.root.clone());
+    let rules = side("rules", rules::SESSION, rules::WINDOW);
+    let watch = rules::Watch::new(appliance.clone());
+    tokio::spawn(side::keep(rules, watch, cancel.clone()));
+    let telemetry = telemetry::keep(
+        appliance.clone(),
+        root.clone(),
+        home.telemetry,
+        cancel.clone(),
+    );
+    tokio::spawn(telemetry);
+    let shown = home::Home::new(home, root, appliance.clone());
+    let connection = side("home", Duration::ZERO, home::WINDOW);
+    tokio::spawn(side::keep(connection, shown, cancel.clone()));
+    if let Some(fleet) = fleet {
+        tokio::spawn(fleet::keep(
+            options.clone(),
+            fleet,
+            appliance,
+            cancel.clone(),
+        ));
+    }
 }
 
 #[cfg(test)]

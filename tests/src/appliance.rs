@@ -34,6 +34,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     engine: String,
     within: Option<Vec<String>>,
+    name: String,
 }
 
 impl Setup {
@@ -53,7 +54,15 @@ impl Setup {
             environment: Vec::new(),
             engine: String::new(),
             within: None,
+            name: "line3".to_owned(),
         })
+    }
+
+    /// Another name than `line3`.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
     }
 
     /// Lines for `policy.toml`.
@@ -171,6 +180,7 @@ impl Setup {
             self.ultra_min_parameters,
             self.config
         );
+        let config = config.replacen("line3", &self.name, 1);
         std::fs::write(self.data().join("shoal.toml"), config)?;
         std::fs::write(self.data().join("policy.toml"), &self.policy)?;
         Ok(())

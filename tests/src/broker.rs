@@ -1,6 +1,7 @@
 //! A real mosquitto, and mosquitto's own clients.
 
 use std::{
+    collections::BTreeSet,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
 };
@@ -71,6 +72,22 @@ impl Broker {
             .args(more)
             .status()
             .await?;
+        ensure!(status.success(), "mosquitto_pub ended with {status}");
+        Ok(())
+    }
+
+    /// Publishes each line with one `mosquitto_pub`.
+    pub async fn publish_all(&self, topic: &str, lines: &[String]) -> Result<()> {
+        let mut process = client("mosquitto_pub", self.port)
+            .args(["-q", "1", "-t", topic, "-l"])
+            .stdin(Stdio::piped())
+            .spawn()?;
+        let mut input = process.stdin.take().context("no input")?;
+        for line in lines {
+            input.write_all(format!("{line}\n").as_bytes()).await?;
+        }
+        drop(input);
+        let status = process.wait().await?;
         ensure!(status.success(), "mosquitto_pub ended with {status}");
         Ok(())
     }
@@ -142,6 +159,16 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
+    /// Every topic so far on which something came.
+    #[must_use]
+    pub fn topics(&self) -> BTreeSet<String> {
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let topics = messages
+            .iter()
+            .filter_map(|message| message["topic"].as_str());
+        topics.map(str::to_owned).collect()
+    }
+
     /// Every message so far on a topic, as `mosquitto_sub -F %j` prints it.
     #[must_use]
     pub fn on(&self, topic: &str) -> Vec<Value> {

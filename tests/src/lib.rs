@@ -7,6 +7,7 @@
 pub mod appliance;
 pub mod bench;
 pub mod broker;
+pub mod cable;
 pub mod capture;
 pub mod namespace;
 pub mod npu;

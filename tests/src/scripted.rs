@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 /// What it does with one request.
@@ -23,6 +24,8 @@ pub enum Line {
     BreaksOff(String),
     /// Says nothing until the caller goes away.
     Hangs,
+    /// Answers once it is true.
+    Waits(watch::Receiver<bool>, String),
 }
 
 /// Decides on a request by its number, from 0, and its body.
@@ -94,6 +97,10 @@ async fn serve(client: TcpStream, kept: &Mutex<Vec<Value>>, script: &Script) -> 
     let (text, whole) = match script(number, &body) {
         Line::Says(text) => (text, true),
         Line::BreaksOff(text) => (text, false),
+        Line::Waits(mut open, text) => {
+            open.wait_for(|open| *open).await?;
+            (text, true)
+        }
         Line::Busy => {
             let busy = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             return Ok(writer.write_all(busy).await?);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Approver, Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy,
-    pattern,
+    pattern, rule,
     source::{Source, SourceRow},
 };
 use crate::{
@@ -35,6 +35,7 @@ pub struct File {
     types: BTreeMap<Kind, Label>,
     sources: SourceTable,
     source: Vec<SourceRow>,
+    rule: Vec<rule::RuleRow>,
     workers: BTreeMap<String, WorkerTable>,
     dictionaries: Vec<DictionaryTable>,
     patterns: Vec<pattern::Table>,
@@ -196,6 +197,7 @@ impl File {
                 mqtt: self.sources.mqtt,
             },
             by_source,
+            rules: rule::resolve(self.rule).map_err(|(key, reason)| value(&key, reason))?,
             dictionaries,
             patterns,
             budget: budget("budget", &self.budget)?,

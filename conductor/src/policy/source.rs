@@ -141,7 +141,7 @@ fn glob(pattern: &str, name: &str) -> bool {
 }
 
 /// MQTT 5, section 4.7: `+` is one level, `#` at the end all that follow.
-fn topic_matches(filter: &str, topic: &str) -> bool {
+pub(super) fn topic_matches(filter: &str, topic: &str) -> bool {
     let mut levels = topic.split('/');
     let mut filters = filter.split('/');
     loop {

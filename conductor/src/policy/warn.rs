@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Budget, Escalation, Policy};
-use crate::{detect::Kind, document::nearest, id::WorkerId, label::Label};
+use crate::{detect::Kind, document::nearest, id::WorkerId, label::Label, task::Target};
 
 impl Policy {
     /// What can be said of the policy by itself.
@@ -158,6 +158,16 @@ impl Policy {
                 warnings.push(format!(
                     "policy speaks of a worker \"{id}\" that the config does not have{}",
                     meant(id)
+                ));
+            }
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            if let Target::Worker(id) = &rule.target
+                && !all.contains(id.as_str())
+            {
+                warnings.push(format!(
+                    "rule[{index}] asks for a worker \"{id}\" that the config does not have{}",
+                    meant(id.as_str())
                 ));
             }
         }

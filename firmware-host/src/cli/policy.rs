@@ -1,5 +1,7 @@
 //! `shoal policy`.
 
+mod rules;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -17,7 +19,7 @@ use shoal_conductor::{
 
 use super::{config, input};
 use crate::{
-    config::{Places, policy_fault},
+    config::{Config, Places, policy_fault},
     exit::{Exit, Fault},
     nowhere::Nowhere,
     pool::Pool,
@@ -51,6 +53,17 @@ pub enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Say what [[rule]] would make of recorded messages; nothing is made
+    TryRules {
+        /// One JSON object a line with topic, payload and at, as `mosquitto_sub -F %j` writes them
+        messages: PathBuf,
+        /// The policy [default: the one that the config names]
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// Print one JSON list
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Does it, from the files: no server is needed, and a change is seen before any server has it.
@@ -71,6 +84,25 @@ pub fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit,
             };
             explain(places, &input(text)?, label, &from, json, out)
         }
+        Action::TryRules {
+            messages,
+            policy,
+            json,
+        } => {
+            let (_, policy) = policy_of(&config(places)?, policy.as_deref())?;
+            rules::run(&policy, &messages, json, out)
+        }
+    }
+}
+
+/// The policy of a file, or the one that the config names.
+fn policy_of(config: &Config, file: Option<&Path>) -> Result<(PathBuf, Policy), Fault> {
+    match file {
+        Some(path) => {
+            let policy = Policy::load(path).map_err(|error| policy_fault(path, &error))?;
+            Ok((path.to_owned(), policy))
+        }
+        None => Ok((config.policy.clone(), config.load_policy()?)),
     }
 }
 
@@ -81,13 +113,7 @@ fn check(
     out: &mut dyn Write,
 ) -> Result<Exit, Fault> {
     let config = config(places)?;
-    let (path, policy) = match file {
-        Some(path) => {
-            let policy = Policy::load(path).map_err(|error| policy_fault(path, &error))?;
-            (path.to_owned(), policy)
-        }
-        None => (config.policy.clone(), config.load_policy()?),
-    };
+    let (path, policy) = policy_of(&config, file)?;
     let warnings = config.warnings(&policy);
     let words: usize = policy.dictionaries.iter().map(|d| d.words.len()).sum();
     if as_json {
@@ -98,16 +124,18 @@ fn check(
             "workers": policy.workers.len(),
             "types": policy.types.len(),
             "words": words,
+            "rules": policy.rules.len(),
         });
         super::json(out, &report)?;
         return Ok(Exit::Done);
     }
     writeln!(
         out,
-        "{} is valid: {} workers, {} types of sensitive text, {words} words",
+        "{} is valid: {} workers, {} types of sensitive text, {words} words, {} rules",
         path.display(),
         policy.workers.len(),
-        policy.types.len()
+        policy.types.len(),
+        policy.rules.len()
     )?;
     for warning in warnings {
         writeln!(out, "warning: {warning}")?;

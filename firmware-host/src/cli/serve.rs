@@ -340,6 +340,8 @@ impl Link {
             root: Root::try_new(&config.site, &config.appliance).map_err(Fault::usage)?,
         };
         let cancel = CancellationToken::new();
+        let (home, fleet) = (config.home.clone(), config.fleet.clone());
+        link::start_sides(&options, home, fleet, appliance, &cancel);
         let handle = link::start(options, appliance.clone(), cancel.clone()).await?;
         Ok(Some(Self { handle, cancel }))
     }

@@ -1,5 +1,7 @@
 //! The form of `shoal.toml`.
 
+mod fleet;
+mod home;
 mod limit;
 mod resident;
 mod worker;
@@ -15,6 +17,8 @@ use shoal_conductor::id::WorkerId;
 use shoal_models::{catalogue::hub, egress::Destination, prepare::MOST_PERPLEXITY};
 
 use self::{
+    fleet::FleetTable,
+    home::{HomeTable, TelemetryTable},
     limit::LimitTable,
     resident::{ResidentTable, residents},
     worker::{WorkerTable, workers},
@@ -36,6 +40,9 @@ pub struct File {
     model: ModelTable,
     hub: HubTable,
     mqtt: MqttTable,
+    telemetry: TelemetryTable,
+    home_assistant: HomeTable,
+    fleet: FleetTable,
     conductor: ConductorTable,
     limits: LimitTable,
     store: StoreTable,
@@ -53,6 +60,9 @@ impl Default for File {
             model: ModelTable::default(),
             hub: HubTable::default(),
             mqtt: MqttTable::default(),
+            telemetry: TelemetryTable::default(),
+            home_assistant: HomeTable::default(),
+            fleet: FleetTable::default(),
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
             store: StoreTable::default(),
@@ -241,6 +251,7 @@ impl File {
             ));
         }
         let workers = workers(self.workers, data)?;
+        let limits = self.limits.resolve()?;
         Ok(Config {
             site: topic("appliance.site", self.appliance.site)?,
             appliance: topic("appliance.name", self.appliance.name)?,
@@ -255,7 +266,9 @@ impl File {
                 None
             },
             ultra_min_parameters: self.conductor.ultra_min_parameters,
-            limits: self.limits.resolve()?,
+            home: self.home_assistant.resolve(&self.telemetry)?,
+            fleet: self.fleet.resolve(limits.max_running)?,
+            limits,
             store_key: self.store.key_file.map(|file| Config::resolve(data, file)),
             residents: residents(self.models, &workers, data)?,
             workers,

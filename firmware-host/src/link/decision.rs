@@ -1,7 +1,6 @@
 //! One signed decision in: a person's answer to a question, by whoever holds the key.
 //!
-//! The message on `approvals/{id}/decision` is a JSON object with `approver`, `decision` (`approve` or `deny`), `for` (`once`,
-//! `task` or `rule`; `once` where it is left out), `nonce`, `expires_at` and `signature`: Ed25519 (RFC 8032) in hex over the
+//! The message on `approvals/{id}/decision` is a [`Decision`] as JSON or CBOR. Its signature is Ed25519 (RFC 8032) over the
 //! lines of [`Decision::statement`], by the key that `[approvals.approvers]` of the policy has for this approver.
 //!
 //! What is signed names appliance, question, and digest of worker and text, so it answers nothing else. Sent again it is
@@ -11,9 +10,9 @@
 use std::time::Duration;
 
 use ring::signature::{ED25519, UnparsedPublicKey};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shoal_conductor::id::ApprovalId;
-use shoal_wire::Root;
+use shoal_wire::{Choice, Decision, MAX_DECISION, Root, codec};
 
 use super::intake::Later;
 use crate::{
@@ -21,50 +20,14 @@ use crate::{
     store::{Ballot, Class, DecideOutcome, Message, Moment, Reach, StoreError},
 };
 
-/// The longest message that is read, in bytes.
-const MAX_PAYLOAD: usize = 4096;
 /// The longest time that a decision may be under way.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// The shortest and the longest nonce, in characters.
-const NONCE: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// The message.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Decision {
-    approver: String,
-    decision: Choice,
-    #[serde(default)]
-    r#for: Reach,
-    nonce: String,
-    /// Milliseconds since 1970.
-    expires_at: Moment,
-    signature: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Choice {
-    Approve,
-    Deny,
-}
-
-impl Decision {
-    /// What is signed: these values, one a line, each with a line end.
-    fn statement(&self, root: &Root, id: &str, digest: &str) -> String {
-        let decision = match self.decision {
-            Choice::Approve => "approve",
-            Choice::Deny => "deny",
-        };
-        format!(
-            "shoal-decision-1\n{}/{}\n{id}\n{digest}\n{decision}\n{}\n{}\n{}\n{}\n",
-            root.site(),
-            root.appliance(),
-            self.r#for.as_str(),
-            self.approver,
-            self.nonce,
-            self.expires_at.0
-        )
+const fn reach(said: shoal_wire::Reach) -> Reach {
+    match said {
+        shoal_wire::Reach::Once => Reach::Once,
+        shoal_wire::Reach::Task => Reach::Task,
+        shoal_wire::Reach::Rule => Reach::Rule,
     }
 }
 
@@ -134,23 +97,26 @@ async fn count(
         return Ok(Err(Refused::Unknown));
     };
     let policy = appliance.conductor().policy();
-    let Some(key) = policy.approvers.get(&said.approver) else {
+    let Some(key) = policy.approvers.get(said.approver.as_str()) else {
         return Ok(Err(Refused::Stranger));
     };
-    let statement = said.statement(root, id, &record.question.digest);
-    let signature = hex::decode(&said.signature).unwrap_or_default();
-    let valid = UnparsedPublicKey::new(&ED25519, key).verify(statement.as_bytes(), &signature);
+    let Some(statement) = said.statement(root, id, &record.question.digest) else {
+        return Ok(Err(Refused::Unknown));
+    };
+    let key = UnparsedPublicKey::new(&ED25519, key);
+    let valid = key.verify(statement.as_bytes(), &said.signature.0);
     if valid.is_err() {
         return Ok(Err(Refused::Signature));
     }
     let now = Moment::now();
-    if said.expires_at <= now || said.expires_at > now.after(LONGEST) {
+    let expires_at = Moment(said.expires_at);
+    if expires_at <= now || expires_at > now.after(LONGEST) {
         return Ok(Err(Refused::Expired));
     }
     let ballot = Ballot {
         yes: said.decision == Choice::Approve,
         by: format!("mqtt:{}", said.approver),
-        reach: said.r#for,
+        reach: reach(said.r#for),
         proof: Some(format!("{statement}{}", said.signature)),
     };
     Ok(match appliance.store().vote(&approval, ballot).await? {
@@ -163,13 +129,13 @@ async fn count(
 }
 
 fn read(payload: &[u8]) -> Option<Decision> {
-    if payload.len() > MAX_PAYLOAD {
+    if payload.len() > MAX_DECISION {
         return None;
     }
-    let said: Decision = serde_json::from_slice(payload).ok()?;
-    let plain = said.nonce.bytes().all(|b| b.is_ascii_alphanumeric());
-    let named = ApprovalId::try_new(said.approver.as_str()).is_ok();
-    (plain && named && NONCE.contains(&said.nonce.len())).then_some(said)
+    if codec::is_cbor(payload) {
+        return codec::from_cbor(payload).ok();
+    }
+    serde_json::from_slice(payload).ok()
 }
 
 #[cfg(test)]
@@ -184,6 +150,7 @@ mod tests {
         policy::Policy,
         trace,
     };
+    use shoal_wire::{Name, Nonce, Signature};
 
     use super::*;
     use crate::{
@@ -204,20 +171,21 @@ mod tests {
     impl Person {
         fn says(&self, id: &str, digest: &str, decision: Choice) -> Decision {
             let mut said = Decision {
-                approver: self.name.to_owned(),
+                approver: Name::try_new(self.name).unwrap(),
                 decision,
-                r#for: Reach::Once,
-                nonce: "0123456789abcdef".into(),
-                expires_at: Moment::now().after(Duration::from_secs(60)),
-                signature: String::new(),
+                r#for: shoal_wire::Reach::Once,
+                nonce: Nonce::try_new("0123456789abcdef").unwrap(),
+                expires_at: Moment::now().after(Duration::from_secs(60)).0,
+                signature: Signature([0; 64]),
             };
             self.sign(&mut said, id, digest);
             said
         }
 
         fn sign(&self, said: &mut Decision, id: &str, digest: &str) {
-            let statement = said.statement(&root(), id, digest);
-            said.signature = hex::encode(self.keys.sign(statement.as_bytes()));
+            let statement = said.statement(&root(), id, digest).unwrap();
+            let signature = self.keys.sign(statement.as_bytes());
+            said.signature = Signature(signature.as_ref().try_into().unwrap());
         }
     }
 
@@ -309,7 +277,7 @@ mod tests {
         // Sent again, and said again in other words.
         assert_eq!(desk.take(&yes).await, Err(Refused::Again));
         let mut again = desk.ada.says(id, "d1", Choice::Approve);
-        again.nonce = "fedcba9876543210".into();
+        again.nonce = Nonce::try_new("fedcba9876543210").unwrap();
         desk.ada.sign(&mut again, id, "d1");
         assert_eq!(desk.take(&again).await, Err(Refused::Again));
         // The same person by another way.
@@ -342,17 +310,17 @@ mod tests {
         turned.decision = Choice::Approve;
         assert_eq!(desk.take(&turned).await, Err(Refused::Signature));
         let mut wider = desk.ada.says(id, "d1", Choice::Approve);
-        wider.r#for = Reach::Rule;
+        wider.r#for = shoal_wire::Reach::Rule;
         assert_eq!(desk.take(&wider).await, Err(Refused::Signature));
         let mut as_bob = desk.ada.says(id, "d1", Choice::Approve);
-        as_bob.approver = "bob".into();
+        as_bob.approver = Name::try_new("bob").unwrap();
         desk.ada.sign(&mut as_bob, id, "d1");
         assert_eq!(desk.take(&as_bob).await, Err(Refused::Signature));
         let eve = person("eve", 3).says(id, "d1", Choice::Approve);
         assert_eq!(desk.take(&eve).await, Err(Refused::Stranger));
         let mut late = desk.ada.says(id, "d1", Choice::Approve);
         for expires_at in [Moment(1), Moment::now().after(LONGEST * 2)] {
-            late.expires_at = expires_at;
+            late.expires_at = expires_at.0;
             desk.ada.sign(&mut late, id, "d1");
             assert_eq!(desk.take(&late).await, Err(Refused::Expired));
         }

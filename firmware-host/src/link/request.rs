@@ -9,25 +9,21 @@ use shoal_conductor::{
     prompt::{Format, Message, Sampling, Speaker},
     task::{Effort, Target, Task},
 };
+use shoal_wire::{MAX_MESSAGES, MAX_STOPS, MAX_TASK, MAX_TOKENS, TaskRequest, codec};
 
 use super::broker::Delivery;
-
-/// The longest message that is taken as a task, in bytes.
-pub(super) const MAX_PAYLOAD: usize = 1024 * 1024;
-/// The most messages of one conversation.
-const MAX_MESSAGES: usize = 256;
-/// The most tokens that may be asked for.
-const MAX_TOKENS: u32 = 65_536;
-/// The longest stop texts, and the most of them.
-const MAX_STOPS: usize = 8;
 
 /// Why a message is no task.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum BadRequest {
-    #[error("a task has at most {MAX_PAYLOAD} bytes, this one has {0}")]
+    #[error("a task has at most {MAX_TASK} bytes, this one has {0}")]
     TooLarge(usize),
-    #[error("a task is UTF-8: plain text, or a JSON object")]
+    #[error("a task is UTF-8, plain text or a JSON object; or a CBOR map")]
     NotText,
+    #[error(
+        "the CBOR map is no task: it has texts and numbers by the names of the JSON form, without messages and json_schema"
+    )]
+    NotCbor,
     #[error("the JSON object is no task: {what} at line {line}, column {column}")]
     NotJson {
         what: String,
@@ -46,6 +42,7 @@ impl BadRequest {
         match self {
             Self::TooLarge(_) => "too large".to_owned(),
             Self::NotText => "not UTF-8".to_owned(),
+            Self::NotCbor => "no task in CBOR".to_owned(),
             Self::NotJson { line, column, .. } => {
                 format!("no task at line {line}, column {column}")
             }
@@ -100,24 +97,10 @@ fn misspelt(text: &str) -> Option<&str> {
     (named && name.len() <= 32).then_some(name)
 }
 
-/// The JSON form.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    id: Option<String>,
-    model: Option<String>,
-    prompt: Option<String>,
-    messages: Option<Vec<Message>>,
-    label: Option<String>,
-    reasoning_effort: Option<Effort>,
-    max_tokens: Option<u32>,
-    temperature: Option<f32>,
-    top_p: Option<f32>,
-    seed: Option<u32>,
-    stop: Option<Vec<String>>,
-    json_schema: Option<Value>,
-    workers: Option<Vec<WorkerId>>,
-}
+/// A message as the appliance reads it.
+type Request = TaskRequest<String, Vec<String>, Vec<Message>, Value>;
+/// A message as a small device writes it. What may nest without end is not read from CBOR, whose reader keeps no count.
+type Small = TaskRequest<String, Vec<String>>;
 
 /// What the message gives to every task from this link.
 pub(super) struct Frame<'a> {
@@ -135,11 +118,14 @@ pub(super) fn id_of(payload: &[u8]) -> Option<TaskId> {
     struct Head {
         id: Option<String>,
     }
-    if payload.len() > MAX_PAYLOAD {
+    if payload.len() > MAX_TASK {
         return None;
     }
-    let head: Head = serde_json::from_slice(payload).ok()?;
-    TaskId::try_new(head.id?).ok()
+    let id = match codec::is_cbor(payload) {
+        true => codec::from_cbor::<Small>(payload).ok()?.id,
+        false => serde_json::from_slice::<Head>(payload).ok()?.id,
+    };
+    TaskId::try_new(id?).ok()
 }
 
 /// SHA-256 of all by which a redelivery is the same as the first delivery.
@@ -160,16 +146,38 @@ pub(super) fn fingerprint(delivery: &Delivery) -> Vec<u8> {
 
 /// Reads a message.
 pub(super) fn read(payload: &[u8], frame: Frame<'_>) -> Result<Task, BadRequest> {
-    if payload.len() > MAX_PAYLOAD {
+    if payload.len() > MAX_TASK {
         return Err(BadRequest::TooLarge(payload.len()));
+    }
+    if codec::is_cbor(payload) {
+        let small: Small = codec::from_cbor(payload).map_err(|_| BadRequest::NotCbor)?;
+        return task(widened(small), frame);
     }
     let text = std::str::from_utf8(payload).map_err(|_| BadRequest::NotText)?;
     let request = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|e| BadRequest::not_json(&e))?
     } else {
-        Request::plain(text)
+        Request::new(text.to_owned())
     };
-    request.task(frame)
+    task(request, frame)
+}
+
+fn widened(small: Small) -> Request {
+    Request {
+        id: small.id,
+        model: small.model,
+        prompt: small.prompt,
+        messages: None,
+        label: small.label,
+        reasoning_effort: small.reasoning_effort,
+        max_tokens: small.max_tokens,
+        temperature: small.temperature,
+        top_p: small.top_p,
+        seed: small.seed,
+        stop: small.stop,
+        json_schema: None,
+        workers: small.workers,
+    }
 }
 
 fn field<E: ToString>(field: &'static str) -> impl FnOnce(E) -> BadRequest {
@@ -179,83 +187,77 @@ fn field<E: ToString>(field: &'static str) -> impl FnOnce(E) -> BadRequest {
     }
 }
 
-impl Request {
-    fn plain(text: &str) -> Self {
-        Self {
-            id: None,
-            model: None,
-            prompt: Some(text.to_owned()),
-            messages: None,
-            label: None,
-            reasoning_effort: None,
-            max_tokens: None,
-            temperature: None,
-            top_p: None,
-            seed: None,
-            stop: None,
-            json_schema: None,
-            workers: None,
-        }
-    }
+fn task(mut request: Request, frame: Frame<'_>) -> Result<Task, BadRequest> {
+    let id = match request.id.take() {
+        Some(id) => TaskId::try_new(id).map_err(field("id"))?,
+        None => frame.fallback,
+    };
+    let target = match request.model.as_deref() {
+        Some(name) => name.parse().map_err(field("model"))?,
+        None => Target::Mini,
+    };
+    let label: Label = match request.label.as_deref() {
+        Some(word) => word.parse().map_err(|_: UnknownLabel| {
+            field("label")("use public, internal, confidential or restricted")
+        })?,
+        None => Label::default(),
+    };
+    let workers = request.workers.take().map(|names| {
+        let ids = names.into_iter().map(WorkerId::try_new);
+        ids.collect::<Result<Vec<_>, _>>().map_err(field("workers"))
+    });
+    Ok(Task {
+        id,
+        target,
+        messages: messages(request.prompt.take(), request.messages.take())?,
+        sampling: sampling(&mut request)?,
+        format: request
+            .json_schema
+            .take()
+            .map_or(Format::Text, Format::JsonSchema),
+        effort: request
+            .reasoning_effort
+            .map_or_else(Effort::default, effort),
+        label: label.join(frame.floor),
+        from: format!("mqtt:{}", frame.topic),
+        workers: workers.transpose()?,
+    })
+}
 
-    fn task(mut self, frame: Frame<'_>) -> Result<Task, BadRequest> {
-        let id = match self.id.take() {
-            Some(id) => TaskId::try_new(id).map_err(field("id"))?,
-            None => frame.fallback,
-        };
-        let target = match self.model.as_deref() {
-            Some(name) => name.parse().map_err(field("model"))?,
-            None => Target::Mini,
-        };
-        let label: Label = match self.label.as_deref() {
-            Some(word) => word.parse().map_err(|_: UnknownLabel| {
-                field("label")("use public, internal, confidential or restricted")
-            })?,
-            None => Label::default(),
-        };
-        Ok(Task {
-            id,
-            target,
-            messages: messages(self.prompt.take(), self.messages.take())?,
-            sampling: self.sampling()?,
-            format: self
-                .json_schema
-                .take()
-                .map_or(Format::Text, Format::JsonSchema),
-            effort: self.reasoning_effort.unwrap_or_default(),
-            label: label.join(frame.floor),
-            from: format!("mqtt:{}", frame.topic),
-            workers: self.workers.take(),
-        })
+const fn effort(said: shoal_wire::Effort) -> Effort {
+    match said {
+        shoal_wire::Effort::Low => Effort::Low,
+        shoal_wire::Effort::Medium => Effort::Medium,
+        shoal_wire::Effort::High => Effort::High,
     }
+}
 
-    fn sampling(&mut self) -> Result<Sampling, BadRequest> {
-        let default = Sampling::default();
-        let sampling = Sampling {
-            max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
-            temperature: self.temperature.unwrap_or(default.temperature),
-            top_p: self.top_p.unwrap_or(default.top_p),
-            seed: self.seed,
-            stop: self.stop.take().unwrap_or_default(),
-        };
-        if !(1..=MAX_TOKENS).contains(&sampling.max_tokens) {
-            return Err(field("max_tokens")(format!(
-                "is not from 1 to {MAX_TOKENS}"
-            )));
-        }
-        if !(0.0..=2.0).contains(&sampling.temperature) {
-            return Err(field("temperature")("is not from 0 to 2"));
-        }
-        if !(sampling.top_p > 0.0 && sampling.top_p <= 1.0) {
-            return Err(field("top_p")("is not above 0 and at most 1"));
-        }
-        if sampling.stop.len() > MAX_STOPS || sampling.stop.iter().any(String::is_empty) {
-            return Err(field("stop")(format!(
-                "takes at most {MAX_STOPS} texts, none empty"
-            )));
-        }
-        Ok(sampling)
+fn sampling(request: &mut Request) -> Result<Sampling, BadRequest> {
+    let default = Sampling::default();
+    let sampling = Sampling {
+        max_tokens: request.max_tokens.unwrap_or(default.max_tokens),
+        temperature: request.temperature.unwrap_or(default.temperature),
+        top_p: request.top_p.unwrap_or(default.top_p),
+        seed: request.seed,
+        stop: request.stop.take().unwrap_or_default(),
+    };
+    if !(1..=MAX_TOKENS).contains(&sampling.max_tokens) {
+        return Err(field("max_tokens")(format!(
+            "is not from 1 to {MAX_TOKENS}"
+        )));
     }
+    if !(0.0..=2.0).contains(&sampling.temperature) {
+        return Err(field("temperature")("is not from 0 to 2"));
+    }
+    if !(sampling.top_p > 0.0 && sampling.top_p <= 1.0) {
+        return Err(field("top_p")("is not above 0 and at most 1"));
+    }
+    if sampling.stop.len() > MAX_STOPS || sampling.stop.iter().any(String::is_empty) {
+        return Err(field("stop")(format!(
+            "takes at most {MAX_STOPS} texts, none empty"
+        )));
+    }
+    Ok(sampling)
 }
 
 fn messages(
@@ -328,11 +330,8 @@ mod tests {
             assert!(error.contains(part), "{text}: {error}");
         }
         assert_eq!(read(&[0xff, 0xfe], frame()), Err(BadRequest::NotText));
-        let large = "x".repeat(MAX_PAYLOAD + 1);
-        assert_eq!(
-            read_text(&large),
-            Err(BadRequest::TooLarge(MAX_PAYLOAD + 1))
-        );
+        let large = "x".repeat(MAX_TASK + 1);
+        assert_eq!(read_text(&large), Err(BadRequest::TooLarge(MAX_TASK + 1)));
     }
 
     #[test]
@@ -361,15 +360,35 @@ mod tests {
     }
 
     #[test]
-    fn what_a_small_device_sends_is_a_task() {
-        let sent = shoal_wire::TaskRequest {
-            id: Some(shoal_wire::Name::try_new("t9").unwrap()),
-            model: None,
-            prompt: "vibration 7.1 mm/s: stop?",
-            label: Some("internal"),
+    fn what_a_small_device_sends_is_a_task_in_json_and_in_cbor() {
+        let id = shoal_wire::Name::try_new("t9").unwrap();
+        let sent: TaskRequest<&str> = TaskRequest {
             max_tokens: Some(32),
+            ..TaskRequest::new("vibration 7.1 mm/s: stop?")
+                .named(&id)
+                .labelled(shoal_wire::Label::Internal)
         };
-        let task = read_text(&serde_json::to_string(&sent).unwrap()).unwrap();
-        assert_eq!((task.id.as_str(), task.sampling.max_tokens), ("t9", 32));
+        let mut buffer = [0; 256];
+        for cbor in [false, true] {
+            let payload = match cbor {
+                true => codec::to_cbor(&sent, &mut buffer).unwrap(),
+                false => codec::to_json(&sent, &mut buffer).unwrap(),
+            };
+            assert_eq!(id_of(payload).unwrap().as_str(), "t9");
+            let task = read(payload, frame()).unwrap();
+            assert_eq!((task.id.as_str(), task.sampling.max_tokens), ("t9", 32));
+            assert_eq!(task.messages[0].content, "vibration 7.1 mm/s: stop?");
+        }
+    }
+
+    #[test]
+    fn cbor_that_is_no_task_is_refused_however_deep_it_is() {
+        let mut deep = b"\xa1\x6bjson_schema".to_vec();
+        deep.resize(1_000_000, 0x81);
+        let mut messages = b"\xa1\x68messages".to_vec();
+        messages.resize(1_000_000, 0x81);
+        for payload in [deep, messages, vec![0xbf; 1000], vec![0xa1, 0x01]] {
+            assert_eq!(read(&payload, frame()), Err(BadRequest::NotCbor));
+        }
     }
 }

@@ -83,6 +83,12 @@ impl Root {
         self.topic(format_args!("approvals/+/decision"))
     }
 
+    /// In: a signed answer to one question.
+    #[must_use]
+    pub fn decision(&self, id: &Name) -> Topic {
+        self.topic(format_args!("approvals/{id}/decision"))
+    }
+
     /// The question that a decision's topic is about.
     #[must_use]
     pub fn decided<'a>(&self, topic: &'a str) -> Option<&'a str> {
@@ -103,6 +109,26 @@ impl Root {
     #[must_use]
     pub fn health(&self) -> Topic {
         self.topic(format_args!("health"))
+    }
+
+    /// Out: [`crate::Telemetry`].
+    #[must_use]
+    pub fn telemetry(&self) -> Topic {
+        self.topic(format_args!("telemetry"))
+    }
+
+    /// In: a button of Home Assistant that answers a question, as a filter or with its id.
+    #[must_use]
+    pub fn press(&self, id: &str) -> Topic {
+        self.topic(format_args!("approvals/{id}/press"))
+    }
+
+    /// The question that a button's topic is about.
+    #[must_use]
+    pub fn pressed<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        let below = self.topic(format_args!("approvals/"));
+        let id = topic.strip_prefix(below.as_str())?.strip_suffix("/press")?;
+        (!id.contains('/')).then_some(id)
     }
 
     fn topic(&self, rest: core::fmt::Arguments<'_>) -> Topic {
