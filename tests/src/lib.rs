@@ -8,6 +8,7 @@ pub mod appliance;
 pub mod bench;
 pub mod broker;
 pub mod capture;
+pub mod mqtt;
 pub mod namespace;
 pub mod npu;
 pub mod place;
