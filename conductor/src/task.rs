@@ -208,6 +208,9 @@ pub enum Failure {
         /// The time it had.
         seconds: u64,
     },
+    /// Its sender gave it a time to be begun in, and that was over.
+    #[error("its message expired before the task was begun")]
+    Expired,
     /// The trace could not be written, so nothing was done.
     #[error("the trace cannot be written: {reason}")]
     Store {

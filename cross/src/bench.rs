@@ -2,15 +2,17 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsFd as _;
 use std::path::{Path, absolute};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
 use nix::unistd::dup2_stdout;
 
+use crate::broker::Broker;
 use crate::build;
-use crate::cli::EngineArgs;
+use crate::cli::{EngineArgs, QueueArgs};
 use crate::machine::Machine;
 use crate::place::Place;
 use crate::say;
@@ -39,6 +41,39 @@ pub fn engine(place: &Place, args: &EngineArgs) -> Result<ExitCode> {
         .stdout(out)
         .status()
         .context("start cargo")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// A mosquitto that saves at each message and drops none, as the store does.
+const SAVING: &str = "autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\n";
+
+/// Sets up, builds, starts a mosquitto, and measures the store and the outbox
+/// beside it; the exit code is the program's.
+pub fn queue(place: &Place, args: &QueueArgs) -> Result<ExitCode> {
+    let out = if args.json {
+        only_for_json()?
+    } else {
+        Stdio::inherit()
+    };
+    let machine = Machine::here();
+    setup::provide(&machine, place, Purpose::Run)?;
+    build::shoal(place)?;
+    let data = place.target.join("bench-queue");
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
+    let address = free.local_addr().context("find a free port")?;
+    drop(free);
+    let _broker = Broker::start(&machine, &data.join("mosquitto"), address, SAVING)?;
+    say::step("bench", "the store and mosquitto in turns");
+    let status = Command::new(place.shoal())
+        .args(["bench", "queue", "--data"])
+        .arg(&data)
+        .args(["--broker", &address.port().to_string()])
+        .args(["--tasks", &args.tasks.to_string()])
+        .args(args.json.then_some("--json"))
+        .stdout(out)
+        .status()
+        .context("start shoal")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -30,21 +30,42 @@ pub struct Broker {
 
 /// Starts one, unless one answers.
 pub fn provide(machine: &Machine, data: &Path) -> Result<Option<Broker>> {
-    if answers() {
+    if answers(ADDRESS) {
         say::step("broker", &format!("one answers on {ADDRESS}"));
         return Ok(None);
     }
-    let program = machine
-        .program("mosquitto")
-        .ok_or_else(|| Unavailable("mosquitto is missing; install it".to_owned()))?;
-    let folder = data.join("mosquitto");
-    let config = write_config(&folder)?;
+    let broker = Broker::start(machine, &data.join("mosquitto"), ADDRESS, "")?;
+    say::step("broker", &format!("started mosquitto on {ADDRESS}"));
+    Ok(Some(broker))
+}
+
+impl Broker {
+    /// Starts one that keeps what it holds in `folder`; `more` are further
+    /// lines of its config.
+    pub fn start(
+        machine: &Machine,
+        folder: &Path,
+        address: SocketAddr,
+        more: &str,
+    ) -> Result<Self> {
+        let program = machine
+            .program("mosquitto")
+            .ok_or_else(|| Unavailable("mosquitto is missing; install it".to_owned()))?;
+        let child = spawn(&program, folder, address, more)?;
+        let mut broker = Self { child };
+        broker.wait_until_it_answers(folder, address)?;
+        Ok(broker)
+    }
+}
+
+fn spawn(program: &Path, folder: &Path, address: SocketAddr, more: &str) -> Result<Child> {
+    let config = write_config(folder, address, more)?;
     let log = OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join(LOG))
         .context("open mosquitto's log")?;
-    let child = Command::new(program)
+    Command::new(program)
         .arg("-c")
         .arg(config)
         // What it says before it has read where its log is.
@@ -52,26 +73,22 @@ pub fn provide(machine: &Machine, data: &Path) -> Result<Option<Broker>> {
         // Ctrl-C is for the appliance first, which says goodbye over MQTT.
         .process_group(0)
         .spawn()
-        .context("start mosquitto")?;
-    let mut broker = Broker { child };
-    broker.wait_until_it_answers(&folder)?;
-    say::step("broker", &format!("started mosquitto on {ADDRESS}"));
-    Ok(Some(broker))
+        .context("start mosquitto")
 }
 
-fn answers() -> bool {
-    TcpStream::connect_timeout(&ADDRESS, CONNECT).is_ok()
+fn answers(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, CONNECT).is_ok()
 }
 
-fn write_config(folder: &Path) -> Result<PathBuf> {
+fn write_config(folder: &Path, address: SocketAddr, more: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let path = folder.join("mosquitto.conf");
-    let text = config(folder, geteuid().is_root());
+    let text = config(folder, address, geteuid().is_root()) + more;
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
 }
 
-fn config(folder: &Path, is_root: bool) -> String {
+fn config(folder: &Path, address: SocketAddr, is_root: bool) -> String {
     let folder = folder.display();
     let mut text = format!(
         "# Written at each start. Only this machine can connect.\n\
@@ -82,8 +99,8 @@ fn config(folder: &Path, is_root: bool) -> String {
          log_dest file {folder}/{LOG}\n\
          log_type error\n\
          log_type warning\n",
-        ADDRESS.port(),
-        ADDRESS.ip(),
+        address.port(),
+        address.ip(),
     );
     if is_root {
         // It would become the user mosquitto, who cannot write to this folder.
@@ -93,10 +110,10 @@ fn config(folder: &Path, is_root: bool) -> String {
 }
 
 impl Broker {
-    fn wait_until_it_answers(&mut self, folder: &Path) -> Result<()> {
+    fn wait_until_it_answers(&mut self, folder: &Path, address: SocketAddr) -> Result<()> {
         let deadline = Instant::now() + START;
         let log = folder.join(LOG);
-        while !answers() {
+        while !answers(address) {
             if let Some(status) = self.child.try_wait().context("watch mosquitto")? {
                 bail!(
                     "mosquitto ended at its start with {status}; see {}",
@@ -105,7 +122,7 @@ impl Broker {
             }
             if Instant::now() > deadline {
                 bail!(
-                    "mosquitto does not answer on {ADDRESS}; see {}",
+                    "mosquitto does not answer on {address}; see {}",
                     log.display()
                 );
             }
@@ -132,8 +149,9 @@ mod tests {
 
     #[test]
     fn the_broker_listens_to_this_machine_alone() {
-        insta::assert_snapshot!(config(Path::new("/data/mosquitto"), false));
-        let as_root = config(Path::new("/data/mosquitto"), true);
+        let folder = Path::new("/data/mosquitto");
+        insta::assert_snapshot!(config(folder, super::ADDRESS, false));
+        let as_root = config(folder, super::ADDRESS, true);
         assert!(as_root.ends_with("\nuser root\n"));
     }
 }

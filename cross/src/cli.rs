@@ -39,6 +39,19 @@ pub enum Bench {
     /// Measure the engine against llama.cpp's own tools, built here from the
     /// same llama.cpp.
     Engine(EngineArgs),
+    /// Measure how fast tasks are kept and reports leave, against mosquitto's
+    /// own QoS 1 with persistence.
+    Queue(QueueArgs),
+}
+
+#[derive(Args)]
+pub struct QueueArgs {
+    /// How many tasks, messages and reports.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub tasks: u32,
+    /// Print one JSON object; all else goes to standard error.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

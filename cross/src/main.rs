@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(args) => appliance::command(&place, &args),
         Command::Test(args) => suite::command(&place, &args),
         Command::Bench(Bench::Engine(args)) => bench::engine(&place, &args),
+        Command::Bench(Bench::Queue(args)) => bench::queue(&place, &args),
         Command::Plugin { accelerator } => plugin::command(&place, accelerator),
         Command::Wire => wire::command(&place),
     });

@@ -12,6 +12,7 @@ pub mod error;
 mod explain;
 mod hand;
 mod health;
+mod metrics;
 mod models;
 mod reading;
 mod server;
@@ -38,7 +39,9 @@ use shoal_conductor::id::TaskId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{appliance::Appliance, config::ApiLimits, reload::PolicyState, secret::Secret};
+use crate::{
+    appliance::Appliance, config::ApiLimits, link::Refusals, reload::PolicyState, secret::Secret,
+};
 
 pub use server::{Listening, serve};
 
@@ -66,6 +69,8 @@ pub struct Parts {
     pub policy: watch::Receiver<PolicyState>,
     /// Whether the broker is connected; `None` where none is configured.
     pub broker: Option<watch::Receiver<bool>>,
+    /// What the link to the broker refused; `None` where none is configured.
+    pub refusals: Option<Arc<Refusals>>,
     /// What does not work though the rest does.
     pub degraded: Vec<String>,
     /// Cancelled when the program is told to stop.
@@ -113,6 +118,7 @@ impl Api {
             .route("/", get(health::welcome))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
+            .route("/metrics", get(metrics::all))
             .route("/v1/models", get(models::list))
             .route("/v1/models/{id}", get(models::one))
             .route("/v1/chat/completions", post(chat::complete))

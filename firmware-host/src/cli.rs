@@ -2,6 +2,7 @@
 
 mod approvals;
 mod ask;
+mod backup;
 mod bench;
 mod board;
 mod calibrate;
@@ -76,6 +77,10 @@ enum Command {
     /// Fetch, prepare, list and verify model files
     #[command(subcommand)]
     Models(models::Action),
+    /// Copy the store to a file, also while the appliance runs
+    Backup(backup::Options),
+    /// Put a backup in the place of the store of an appliance that does not run
+    Restore(backup::RestoreOptions),
     /// Show what board this is and what was decided for it
     Board(board::Options),
     /// Check that everything is in place, and say what to do
@@ -139,6 +144,8 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Policy(action) => policy::run(&places, action, out),
         Command::Keys(action) => keys::run(&places, action, out).await,
         Command::Models(action) => models::run(&places, action, out).await,
+        Command::Backup(options) => backup::run(&places, options, out).await,
+        Command::Restore(options) => backup::restore(&places, options, out).await,
         Command::Board(options) => board::run(&places, options, out),
         Command::Try(action) => trial::run(action, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,
@@ -205,6 +212,7 @@ impl From<StoreError> for Fault {
             StoreError::Create { .. }
             | StoreError::Open { .. }
             | StoreError::Corrupt { .. }
+            | StoreError::Damaged(_)
             | StoreError::Newer { .. }
             | StoreError::Key(_)
             | StoreError::WrongKey { .. } => Exit::CannotCreate,

@@ -135,6 +135,12 @@ pub struct Mqtt {
     pub user: Option<String>,
     /// The password.
     pub password: Option<Secret>,
+    /// The certificate chain and key that we show the broker, PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Reports of a backlog that are sent in a second.
+    pub replay_per_second: u32,
+    /// Tasks that one client may send in a minute.
+    pub tasks_per_minute: u32,
 }
 
 impl Mqtt {
@@ -158,7 +164,7 @@ pub struct Limits {
     /// Tasks that run at once.
     pub max_running: usize,
     /// Reports that wait for the broker.
-    pub outbox: u32,
+    pub outbox: store::outbox::Limits,
     /// Bytes of the store beyond which the oldest finished tasks go.
     pub store_bytes: u64,
     /// Bytes that the further models may take together; without it, what the board and the backbone leave.

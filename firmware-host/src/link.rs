@@ -6,20 +6,29 @@
 //!   broker delivers it again; its id, or the message's fingerprint where it has none, makes it one task.
 //! - Reports leave from the outbox in their order and stay in it until the broker acknowledged them. When a connection
 //!   breaks in between, a report may arrive twice; it never arrives not at all.
+//! - A message that is too large, malformed, expired, one too many or not allowed is answered with the reason at its own
+//!   response topic, and counted ([`Refusals`]).
 //! - Rules of the policy make tasks of ordinary messages, on a connection of their own; see [`rules`].
-//! - A signed decision is counted once it is verified; see [`decision`].
+//! - A signed decision is counted once it is verified; see [`decision`]. A task is cancelled by a message too; see [`cancel`].
+//! - After an outage the reports that had to wait leave at a bounded rate, and new ones are not held up by them.
 //! - Without a broker the appliance runs, one warning is logged for each outage, and the outbox holds.
 //!
 //! This module knows nothing of SQL and of how tasks are done; what it needs of a broker is [`broker`], and rumqttc
 //! stands behind that alone.
 
+mod alias;
 mod backoff;
 mod broker;
+mod cancel;
 mod decision;
 mod fleet;
 mod home;
 mod intake;
+pub mod measure;
 mod mqtt;
+mod rate;
+mod refusal;
+mod reply;
 mod request;
 mod rules;
 mod session;
@@ -36,7 +45,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use fleet::FleetOptions;
 pub use home::HomeOptions;
-pub use tls::{TlsError, client_config};
+pub use refusal::{Refusals, Refused};
+pub use tls::{Identity, TlsError, client_config};
 
 use self::side::SideOptions;
 
@@ -61,6 +71,10 @@ pub struct LinkOptions {
     pub password: Option<Secret>,
     /// The topics.
     pub root: Root,
+    /// Reports of a backlog that are sent in a second.
+    pub replay_per_second: u32,
+    /// Tasks that one client may send in a minute.
+    pub tasks_per_minute: u32,
 }
 
 /// Shows no password.
@@ -81,6 +95,7 @@ impl std::fmt::Debug for LinkOptions {
 pub struct LinkHandle {
     connected: watch::Receiver<bool>,
     delivered_at: watch::Receiver<Option<Moment>>,
+    refusals: Arc<Refusals>,
     task: JoinHandle<()>,
 }
 
@@ -95,6 +110,12 @@ impl LinkHandle {
     #[must_use]
     pub fn delivered_at(&self) -> watch::Receiver<Option<Moment>> {
         self.delivered_at.clone()
+    }
+
+    /// How many messages were refused.
+    #[must_use]
+    pub fn refusals(&self) -> Arc<Refusals> {
+        self.refusals.clone()
     }
 
     /// Waits until the link has said `stopped` and ended, after its token was cancelled.
@@ -126,12 +147,12 @@ pub async fn start(
         connected,
         delivered_at,
     };
-    let root = options.root.clone();
-    let broker = mqtt::Mqtt::new(options);
-    let link = session::Link::new(Box::new(broker), root, appliance, signs);
+    let refusals = Arc::new(Refusals::default());
+    let link = session::Link::new(options, appliance, signs, refusals.clone());
     Ok(LinkHandle {
         connected: connected_out,
         delivered_at: delivered_out,
+        refusals,
         task: tokio::spawn(link.run(cancel)),
     })
 }

@@ -1,9 +1,14 @@
 //! The delivering side of the outbox: which messages are on their way, and which the broker has.
 //!
-//! One batch is on its way at a time, in the order of the outbox; its rows go in one transaction when all of it is
+//! What waits when a connection is made is a backlog. It is sent at a bounded rate ([`pace`]): first what is retained,
+//! newest first, so that whoever looks sees soon how things stand, then the rest in the order of writing. What comes in
+//! meanwhile is not held up by it.
+//!
+//! One batch is on its way at a time; its rows go in one transaction when all of it is
 //! acknowledged. A row that the broker has but that could not be deleted is not sent again by this process. One that
 //! breaks connections keeps the rows behind it waiting only for a while.
 
+mod pace;
 mod suspect;
 
 use std::{
@@ -11,8 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::suspect::Suspects;
-use crate::store::{Class, Message, Store, StoreError, outbox::Queued};
+use self::{pace::Pace, suspect::Suspects};
+use crate::store::{
+    Class, Message, Store, StoreError,
+    outbox::{Queued, Wish},
+};
 
 /// The most messages of one batch.
 const MESSAGES: u32 = 32;
@@ -30,17 +38,34 @@ pub(crate) struct Delivery {
     done: HashSet<i64>,
     suspects: Suspects,
     heard: Instant,
+    pace: Pace,
+    /// The last number of the backlog; 0 once that is gone.
+    backlog: i64,
 }
 
 impl Delivery {
-    pub(crate) fn new(store: Store) -> Self {
+    /// Sends `per_second` messages of a backlog.
+    pub(crate) fn new(store: Store, per_second: u32) -> Self {
         Self {
+            pace: Pace::new(per_second, store.now()),
+            backlog: 0,
             store,
             waiting: HashSet::new(),
             done: HashSet::new(),
             suspects: Suspects::default(),
             heard: Instant::now(),
         }
+    }
+
+    /// A connection is made: what waits now is a backlog, less what has waited too long.
+    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
+        self.backlog = self.store.begin_backlog().await?;
+        Ok(())
+    }
+
+    /// Whether a backlog is being sent, so that there may be something to send though nothing happens.
+    pub(crate) const fn replays(&self) -> bool {
+        self.backlog > 0
     }
 
     /// The next messages to send; none while a batch is on its way.
@@ -55,9 +80,26 @@ impl Delivery {
         } else {
             MESSAGES
         };
-        let mut batch = self.store.undelivered_but(&aside, messages, BYTES).await?;
+        let credit = match self.replays() {
+            true => self.pace.credit(self.store.now()),
+            false => 0,
+        };
+        let wish = Wish {
+            aside,
+            mark: self.backlog,
+            live: messages,
+            backlog: credit.min(messages),
+            bytes: BYTES,
+        };
+        let mut batch = self.store.wanted(wish).await?;
         let innocent = |queued: &&Queued| !self.suspects.contains(queued.number);
         batch.truncate(batch.iter().take_while(innocent).count().max(1));
+        batch.truncate(messages.try_into().unwrap_or(usize::MAX));
+        let old = batch.iter().filter(|queued| queued.number <= self.backlog);
+        self.pace.spend(old.count());
+        if batch.is_empty() && credit > 0 {
+            self.backlog = 0;
+        }
         self.waiting = batch.iter().map(|queued| queued.number).collect();
         self.heard = Instant::now();
         Ok(batch)
@@ -85,6 +127,7 @@ impl Delivery {
             self.suspects.broke(self.waiting.iter().copied());
         }
         self.waiting.clear();
+        self.store.end_backlog().await?;
         self.forget().await
     }
 
@@ -124,85 +167,4 @@ pub(crate) fn fitting(message: &Message, max_packet: Option<u32>) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_that_the_broker_does_not_take_is_replaced_by_its_head() {
-        let whole = format!(
-            r#"{{"id":"t1","state":"done","answer":"{}"}}"#,
-            "x".repeat(500)
-        );
-        let message = Message::new(Class::Result, "t", whole.clone());
-        assert_eq!(fitting(&message, None), whole.as_bytes());
-        assert_eq!(fitting(&message, Some(10_000)), whole.as_bytes());
-        let short: serde_json::Value =
-            serde_json::from_slice(&fitting(&message, Some(300))).unwrap();
-        assert_eq!(
-            (&short["id"], &short["state"]),
-            (&"t1".into(), &"done".into())
-        );
-        assert!(short["error"].as_str().unwrap().contains("bytes"));
-        assert!(short.get("answer").is_none());
-    }
-
-    #[tokio::test]
-    async fn a_batch_is_deleted_when_all_of_it_is_acknowledged_and_sent_again_if_it_broke_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
-        for n in 0..3 {
-            let message = Message::new(Class::Event, format!("e{n}"), "x");
-            store.post(message).await.unwrap();
-        }
-        let mut delivery = Delivery::new(store.clone());
-        let first = delivery.batch().await.unwrap();
-        assert_eq!(first.len(), 3);
-        assert!(delivery.batch().await.unwrap().is_empty());
-        assert!(!delivery.settled(first[0].number));
-        delivery.broken_off(false).await.unwrap();
-        let again = delivery.batch().await.unwrap();
-        assert_eq!(again, first[1..]);
-        assert!(!delivery.settled(again[1].number));
-        assert!(delivery.settled(again[0].number));
-        assert!(delivery.batch().await.unwrap().is_empty());
-        assert_eq!(store.outbox().await.unwrap().messages, 0);
-    }
-
-    #[tokio::test]
-    async fn a_report_that_breaks_connections_is_set_aside_and_those_behind_it_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
-        for n in 0..4 {
-            let message = Message::new(Class::Result, format!("r{n}"), "x");
-            store.post(message).await.unwrap();
-        }
-        let mut delivery = Delivery::new(store.clone());
-        let (mut delivered, mut broken) = (Vec::new(), 0);
-        // The broker takes what comes in order and hangs up on "r1", as often as it comes.
-        while broken < 20 {
-            let batch = delivery.batch().await.unwrap();
-            if batch.is_empty() {
-                break;
-            }
-            let taken = batch.iter().take_while(|q| q.message.topic != "r1").count();
-            for queued in &batch[..taken] {
-                delivery.settled(queued.number);
-                delivered.push(queued.message.topic.clone());
-            }
-            if taken < batch.len() {
-                broken += 1;
-                delivery.broken_off(true).await.unwrap();
-            }
-        }
-        assert_eq!(delivered, ["r0", "r2", "r3"]);
-        assert_eq!(broken, 6, "once in company, five times alone");
-        assert_eq!(store.outbox().await.unwrap().messages, 1);
-        // A new one is not held up either.
-        store
-            .post(Message::new(Class::Result, "r4", "x"))
-            .await
-            .unwrap();
-        let batch = delivery.batch().await.unwrap();
-        assert_eq!(batch[0].message.topic, "r4");
-    }
-}
+mod tests;

@@ -4,7 +4,8 @@
 //! A task row begins as `accepted` and moves by the events of its trace (`planning`, `running`, `waiting-approval`,
 //! back and forth) until one of `done`, `failed`, `cancelled`. A final state never changes, has an outcome and a time,
 //! and nothing is added to its trace. An approval is open until one decision is written; the first writer wins, in this
-//! process or another. A charge is reserved, then settled once. An outbox row exists until the broker acknowledged it.
+//! process or another. A charge is reserved, then settled once. An outbox row exists until the broker acknowledged it, a
+//! newer word on the same retained topic took its place, or a bound of [`outbox`] dropped it, which is counted.
 //!
 //! # What is one transaction
 //! - accepting: the task, its reply address, its first state report;
@@ -21,22 +22,34 @@
 //! # What is synced
 //! Every transaction, before its caller hears of it (`synchronous=FULL`, write-ahead log). One thread owns the writing
 //! connection and commits all that waits at that moment together, each job in its own savepoint, so that many
-//! writers share one sync. Reading has its own connection and goes on when writing fails, as on a full disk.
+//! writers share one sync. Reading has its own connection and goes on when writing fails, as on a full disk. Not synced
+//! are only the head's copy ([`kept`]), which may be older after a power cut, and what the disk itself holds back.
 //!
 //! # Recovery
-//! SQLite rolls an unfinished transaction back when the file is next opened, so a kill or a power cut at any point
-//! leaves the last committed state. A damaged file is an error ([`StoreError::Corrupt`], and [`Store::verify`] reads it
-//! all), never repaired silently. A schema that is older is migrated forward in one transaction a step; a newer one is refused.
+//! SQLite rolls an unfinished transaction back when the file is next opened, so a kill or a power cut at any point, also
+//! in the middle of a page of the log, leaves the last committed state. A schema that is older is migrated forward in one
+//! transaction a step; a newer one is refused.
+//!
+//! - Full disk: the transaction is undone and its caller gets [`StoreError::Full`]; reading goes on, and so does writing
+//!   once there is room. An end that cannot be written is tried again until it can.
+//! - Damage: never repaired silently. Found at the opening it is [`StoreError::Corrupt`] and nothing starts; found later
+//!   it is [`StoreError::Damaged`], from when on no task is accepted while what can be read is still answered.
+//!   [`Store::verify`] reads it all.
+//! - [`backup`] copies a store that is in use; [`salvage`] makes a new one of what can still be read.
 //!
 //! # Bounds
 //! Open tasks by the caller's limit, the outbox by [`outbox::Limits`], finished tasks by [`MAX_FINISHED`] and
 //! the bytes of the file by [`Limits::bytes`]: beyond either the oldest finished tasks go, with their traces, though none
-//! that ended in the last ten minutes. What policy keeps for so many days goes after them ([`Store::purge`]). Results and questions are never dropped from the outbox; while they fill it, no task is taken. Charges are kept for [`ledger::KEPT_DAYS`].
+//! that ended in the last ten minutes. What policy keeps for so many days goes after them ([`Store::purge`]). Results and
+//! questions make way in the outbox for nothing; while they fill it, no task is taken. Charges are kept for
+//! [`ledger::KEPT_DAYS`].
 
 mod approval;
 mod audit;
+pub mod backup;
 mod chain;
 mod check;
+mod clock;
 mod error;
 mod export;
 mod head;
@@ -48,6 +61,7 @@ pub mod outbox;
 mod reader;
 mod report;
 mod retention;
+pub mod salvage;
 mod schema;
 mod seal;
 mod standing;
@@ -59,7 +73,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -68,6 +82,7 @@ use tokio::sync::watch;
 
 pub use approval::{ApprovalRecord, Ballot, DecideOutcome, Reach};
 pub use audit::{Audit, Fault, Wrong};
+pub use clock::Clock;
 pub use error::StoreError;
 pub use export::ExportLine;
 pub use head::{TaskFilter, TaskHead};
@@ -114,6 +129,9 @@ struct Inner {
     reader: Reader,
     outbox: outbox::Limits,
     max_bytes: u64,
+    clock: Clock,
+    /// A part of the file was found to be damaged.
+    damaged: AtomicBool,
     checked: check::Checked,
     /// Questions that are waited for in this process.
     asking: AtomicUsize,
@@ -135,6 +153,16 @@ impl Store {
         limits: Limits,
         key: KeySource,
     ) -> Result<Self, StoreError> {
+        Self::open_at(data, limits, key, Clock::default()).await
+    }
+
+    /// The same, with the time from another place.
+    pub async fn open_at(
+        data: &Path,
+        limits: Limits,
+        key: KeySource,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
         let data = data.to_owned();
         let opened = tokio::task::spawn_blocking(move || open(&data, &key)).await;
         let opened = opened.map_err(|_| StoreError::Stopped)??;
@@ -145,6 +173,8 @@ impl Store {
                 reader: Reader::new(opened.reader),
                 outbox: limits.outbox,
                 max_bytes: limits.bytes,
+                clock,
+                damaged: AtomicBool::new(false),
                 checked: check::Checked::default(),
                 asking: AtomicUsize::new(0),
                 tasks: watch::Sender::new(0),
@@ -200,14 +230,37 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.reader.run(work).await
+        self.noted(self.inner.reader.run(work).await)
     }
 
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.writer.run(work).await
+        self.noted(self.inner.writer.run(work).await)
+    }
+
+    /// Remembers that the file is damaged.
+    fn noted<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error @ StoreError::Damaged(_)) = &done
+            && !self.inner.damaged.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(%error, "no task is accepted from now on");
+        }
+        done
+    }
+
+    /// An error once a part of the file was found to be damaged: writing on could make it worse.
+    fn sound(&self) -> Result<(), StoreError> {
+        match self.inner.damaged.load(Ordering::Relaxed) {
+            true => Err(StoreError::Damaged("found before".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Moment {
+        self.inner.clock.now()
     }
 
     fn tasks_changed(&self) {

@@ -26,6 +26,7 @@ pub struct Setup {
     config: String,
     policy: String,
     mqtt: Option<u16>,
+    link: String,
     https: Option<u16>,
     model: PathBuf,
     threads: u32,
@@ -46,6 +47,7 @@ impl Setup {
             config: String::new(),
             policy: String::new(),
             mqtt: None,
+            link: String::new(),
             https: None,
             model: model()?,
             threads: 1,
@@ -131,6 +133,13 @@ impl Setup {
         self
     }
 
+    /// Lines for `[mqtt]` in `shoal.toml`.
+    #[must_use]
+    pub fn link(mut self, text: &str) -> Self {
+        self.link.push_str(text);
+        self
+    }
+
     /// Lines for `[model]` in `shoal.toml`.
     #[must_use]
     pub fn engine(mut self, text: &str) -> Self {
@@ -170,9 +179,10 @@ impl Setup {
         };
         let config = format!(
             "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
-             [https]\n{https}\n[mqtt]\n{mqtt}\n[model]\npath = \"{}\"\ncontext = {}\nthreads = {}\n{}[conductor]\n\
+             [https]\n{https}\n[mqtt]\n{mqtt}\n{}[model]\npath = \"{}\"\ncontext = {}\nthreads = {}\n{}[conductor]\n\
              ultra_min_parameters = {}\n{}",
             self.port,
+            self.link,
             self.model.display(),
             self.context,
             self.threads,

@@ -129,7 +129,8 @@ impl Broker {
 fn run(port: u16, folder: &TempDir) -> Result<Child> {
     let config = folder.path().join("mosquitto.conf");
     let text = format!(
-        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nuser root\n",
+        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nuser root\n\
+         autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\n",
         folder.path().display()
     );
     std::fs::write(&config, text)?;

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod broker;
 pub mod cable;
 pub mod capture;
+pub mod mqtt;
 pub mod namespace;
 pub mod npu;
 pub mod place;

@@ -25,15 +25,29 @@ const INSIDE: &str = "SHOAL_TESTS_INSIDE";
 /// Runs one test of this program again, by itself, in a network of its own whose loopback takes packets for everybody, so
 /// that none gets lost unseen. Gives false inside, where the test is to be done.
 pub async fn enter(test: &str) -> Result<bool> {
+    again(
+        test,
+        "--net",
+        "ip link set lo up && ip route add default dev lo && ",
+    )
+    .await
+}
+
+/// The same, among mounts of its own.
+pub async fn enter_mounts(test: &str) -> Result<bool> {
+    again(test, "--mount", "").await
+}
+
+async fn again(test: &str, kind: &str, first: &str) -> Result<bool> {
     if std::env::var_os(INSIDE).is_some() {
         return Ok(false);
     }
     let path = std::env::var("PATH").unwrap_or_default();
-    let script = "ip link set lo up && ip route add default dev lo && exec \"$0\" --exact \"$1\" --nocapture";
-    let words = own("--net").await?;
+    let script = format!("{first}exec \"$0\" --exact \"$1\" --nocapture");
+    let words = own(kind).await?;
     let output = Command::new("env")
         .args(words)
-        .args(["sh", "-c", script])
+        .args(["sh", "-c", &script])
         .arg(std::env::current_exe()?)
         .arg(test)
         .env("PATH", format!("{path}:/usr/sbin:/sbin"))
@@ -47,4 +61,20 @@ pub async fn enter(test: &str) -> Result<bool> {
         bail!("inside: {}\n{said}\n{errors}", output.status);
     }
     Ok(true)
+}
+
+/// A program of the system, with what it needs root for; what it said where it failed.
+pub async fn system(program: &str, arguments: &[&str]) -> Result<()> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new(program)
+        .args(arguments)
+        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
+        .output()
+        .await
+        .with_context(|| format!("{program} is missing"))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        bail!("{program} {arguments:?}: {errors}");
+    }
+    Ok(())
 }

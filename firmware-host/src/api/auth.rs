@@ -103,7 +103,11 @@ impl FromRequestParts<Api> for Caller {
 /// The store's fault as a response.
 pub fn of_store(error: &StoreError) -> ApiError {
     match error {
-        StoreError::Full | StoreError::Busy | StoreError::Io(_) | StoreError::Stopped => {
+        StoreError::Full => ApiError::full(error.to_string()),
+        StoreError::Damaged(_) => {
+            ApiError::unavailable(error.to_string(), Duration::from_secs(600))
+        }
+        StoreError::Busy | StoreError::Io(_) | StoreError::Stopped => {
             ApiError::unavailable(error.to_string(), Duration::from_secs(10))
         }
         StoreError::NoTask(_) => ApiError::not_found(error.to_string()),

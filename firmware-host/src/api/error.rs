@@ -192,6 +192,18 @@ impl ApiError {
         error
     }
 
+    /// There is no room for it on the disk.
+    pub fn full(message: impl Into<String>) -> Self {
+        let mut error = Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "service_unavailable",
+            Some("disk_full"),
+            message,
+        );
+        error.retry_after = Some(60);
+        error
+    }
+
     /// A fault in this program.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(
@@ -222,7 +234,7 @@ impl ApiError {
                 ..Self::invalid("messages", message)
             },
             Failure::Invalid { .. } => Self::invalid("", message),
-            Failure::TimedOut { .. } => Self::new(
+            Failure::TimedOut { .. } | Failure::Expired => Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "server_error",
                 Some("timed_out"),

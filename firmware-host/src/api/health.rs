@@ -19,6 +19,7 @@ pub async fn welcome() -> &'static str {
      /v1/models             the models a key may use              (needs a key)\n\
      /api/tasks             tasks, their states and results       (needs a key)\n\
      /api/traces/{id}       what went where, why, and its cost    (needs a key)\n\
+     /metrics               numbers for Prometheus               (needs a key)\n\
      /healthz /readyz       whether it lives, whether it can work\n\
      \n\
      Keys are made on the board: shoal keys create --name NAME\n"
@@ -32,7 +33,7 @@ pub async fn alive() -> Json<Value> {
 /// Whether tasks can be done, and what does not work though others do.
 pub async fn ready(State(api): State<Api>) -> Response {
     let parts = api.parts();
-    let store_ok = api.appliance().store().check().await.is_ok();
+    let store = api.appliance().store().check().await;
     let workers = api.appliance().conductor().workers().len();
     let broker = match &parts.broker {
         None => "off",
@@ -40,14 +41,14 @@ pub async fn ready(State(api): State<Api>) -> Response {
         Some(_) => "disconnected",
     };
     let mut reasons = Vec::new();
-    if !store_ok {
-        reasons.push("the store cannot be written and read");
+    if let Err(error) = &store {
+        reasons.push(format!("the store cannot be written and read: {error}"));
     }
     if workers == 0 {
-        reasons.push("there is no worker");
+        reasons.push("there is no worker".to_owned());
     }
     if parts.stopping.is_cancelled() {
-        reasons.push("it is stopping");
+        reasons.push("it is stopping".to_owned());
     }
     let mut degraded = parts.degraded.clone();
     degraded.extend(memory::words(api.appliance().shortage()).map(str::to_owned));
@@ -67,7 +68,7 @@ pub async fn ready(State(api): State<Api>) -> Response {
         "ready": reasons.is_empty(),
         "reasons": reasons,
         "degraded": degraded,
-        "store": if store_ok { "ok" } else { "failed" },
+        "store": if store.is_ok() { "ok" } else { "failed" },
         "broker": broker,
         "workers": workers,
     });

@@ -147,6 +147,7 @@ impl Bench {
             },
             policy: watch::Sender::new(PolicyState::new("/policy.toml".into())).subscribe(),
             broker: None,
+            refusals: None,
             degraded: vec!["one thing".into()],
             stopping: CancellationToken::new(),
         });

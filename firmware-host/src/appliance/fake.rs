@@ -23,17 +23,37 @@ use tokio::sync::Semaphore;
 use super::{Appliance, ApplianceLimits, Slots};
 use crate::store::Store;
 
+const POLICY: &str = r#"
+[sources]
+mqtt = "internal"
+[escalation]
+internal = "free"
+[workers.cloud]
+clearance = "internal"
+"#;
+
 /// Answers "answer to: " and the task; a task with "hold" in it waits for a permit, one with "panic" panics.
 pub(crate) struct Fake {
     id: WorkerId,
+    place: Place,
     pub(crate) gate: Semaphore,
     pub(crate) calls: AtomicUsize,
 }
 
 impl Fake {
     pub(crate) fn new() -> Arc<Self> {
+        Self::at("local", Place::Board)
+    }
+
+    /// One that what is sent to it leaves the board for.
+    pub(crate) fn remote() -> Arc<Self> {
+        Self::at("cloud", Place::Remote)
+    }
+
+    fn at(id: &str, place: Place) -> Arc<Self> {
         Arc::new(Self {
-            id: WorkerId::try_new("local").unwrap(),
+            id: WorkerId::try_new(id).unwrap(),
+            place,
             gate: Semaphore::new(0),
             calls: AtomicUsize::new(0),
         })
@@ -51,9 +71,7 @@ impl Fake {
         slots: usize,
     ) -> Appliance {
         let conductor = Conductor::try_new(Parts {
-            policy: Arc::new(
-                Policy::parse("[sources]\nmqtt = \"internal\"\n", Path::new(".")).unwrap(),
-            ),
+            policy: Arc::new(Policy::parse(POLICY, Path::new(".")).unwrap()),
             workers: vec![self.clone()],
             backbone: None,
             route: Arc::new(Rule),
@@ -79,7 +97,7 @@ impl Worker for Fake {
     }
 
     fn place(&self) -> Place {
-        Place::Board
+        self.place
     }
 
     async fn run(&self, prompt: Cleared<Prompt>, call: Call) -> Result<Reply, WorkerError> {

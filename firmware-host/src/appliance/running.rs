@@ -72,6 +72,14 @@ impl Appliance {
         })
     }
 
+    /// Whether nobody waits for it any more. What was begun is finished all the same.
+    async fn expired(&self, id: &TaskId) -> bool {
+        self.inner.store.expired(id).await.unwrap_or_else(|error| {
+            tracing::warn!(task = %id, %error, "it is not known whether the task has expired; it runs");
+            false
+        })
+    }
+
     async fn run(&self, run: Run) {
         let id = run.task.id.clone();
         let outcome = match self.place(&id, &run.cancel).await {
@@ -79,7 +87,10 @@ impl Appliance {
                 if let Some(open) = self.open().get_mut(&id) {
                     open.running = true;
                 }
-                self.conduct(run).await
+                match run.history.is_empty() && self.expired(&id).await {
+                    true => Some(Err(Failure::Expired)),
+                    false => self.conduct(run).await,
+                }
             }
             Place::Cancelled => Some(Err(Failure::Cancelled)),
             Place::Stopping => None,
@@ -162,6 +173,7 @@ const fn kind(failure: &Failure) -> &'static str {
         Failure::TooLong { .. } => "too long",
         Failure::Invalid { .. } => "invalid",
         Failure::TimedOut { .. } => "timed out",
+        Failure::Expired => "expired",
         Failure::Store { .. } => "the store failed",
         Failure::Fault { .. } => "a fault in the program",
         Failure::Cancelled => "cancelled",

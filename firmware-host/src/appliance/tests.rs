@@ -1,3 +1,5 @@
+mod power;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::StreamExt;

@@ -34,7 +34,7 @@ use crate::{
     retention,
     running::Running,
     secret::Secret,
-    store::{self, NewKey, Scope, Store, outbox},
+    store::{self, NewKey, Scope, Store},
     tls::{Certificate, Files, addresses, host_name},
 };
 
@@ -85,6 +85,7 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
         limits: config.api,
         policy: policy.subscribe(),
         broker: link.as_ref().map(|link| link.handle.connected()),
+        refusals: link.as_ref().map(|link| link.handle.refusals()),
         degraded: welcome.degraded.clone(),
         stopping: stopping.clone(),
     });
@@ -168,10 +169,7 @@ fn prepare(places: &Places) -> Result<(Config, Policy), Fault> {
 
 fn store_limits(config: &Config) -> store::Limits {
     store::Limits {
-        outbox: outbox::Limits {
-            messages: config.limits.outbox,
-            ..outbox::Limits::default()
-        },
+        outbox: config.limits.outbox,
         bytes: config.limits.store_bytes,
     }
 }
@@ -328,7 +326,12 @@ impl Link {
             return Ok(None);
         };
         let tls = match mqtt.tls {
-            true => Some(link::client_config(mqtt.ca_file.as_deref()).map_err(Fault::usage)?),
+            true => {
+                let identity = mqtt.identity.as_ref();
+                let identity = identity.map(|(cert, key)| link::Identity { cert, key });
+                let config = link::client_config(mqtt.ca_file.as_deref(), identity);
+                Some(config.map_err(Fault::usage)?)
+            }
             false => None,
         };
         let options = LinkOptions {
@@ -338,6 +341,8 @@ impl Link {
             user: mqtt.user.clone(),
             password: mqtt.password.clone(),
             root: Root::try_new(&config.site, &config.appliance).map_err(Fault::usage)?,
+            replay_per_second: mqtt.replay_per_second,
+            tasks_per_minute: mqtt.tasks_per_minute,
         };
         let cancel = CancellationToken::new();
         let (home, fleet) = (config.home.clone(), config.fleet.clone());

@@ -3,6 +3,7 @@
 mod fleet;
 mod home;
 mod limit;
+mod mqtt;
 mod resident;
 mod worker;
 
@@ -20,11 +21,11 @@ use self::{
     fleet::FleetTable,
     home::{HomeTable, TelemetryTable},
     limit::LimitTable,
+    mqtt::MqttTable,
     resident::{ResidentTable, residents},
     worker::{WorkerTable, workers},
 };
-use super::{ApiLimits, Config, Model, Mqtt};
-use crate::secret::Secret;
+use super::{ApiLimits, Config, Model};
 
 /// The model that `cargo xtask` fetches.
 const DEFAULT_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -166,30 +167,6 @@ impl Default for HubTable {
     fn default() -> Self {
         Self {
             url: hub::DEFAULT.into(),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct MqttTable {
-    enabled: bool,
-    url: String,
-    ca_file: Option<PathBuf>,
-    user: Option<String>,
-    password_file: Option<PathBuf>,
-    password_env: Option<String>,
-}
-
-impl Default for MqttTable {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            url: "mqtt://127.0.0.1:1883".into(),
-            ca_file: None,
-            user: None,
-            password_file: None,
-            password_env: None,
         }
     }
 }
@@ -353,75 +330,4 @@ impl HubTable {
             Err(error) => Err(bad("hub.url", error.to_string())),
         }
     }
-}
-
-impl MqttTable {
-    fn resolve(self, data: &Path) -> Result<Mqtt, BadValue> {
-        let (tls, host, port) = broker(&self.url).map_err(|reason| bad("mqtt.url", reason))?;
-        let password = self.password(data)?;
-        if password.is_some() && self.user.is_none() {
-            return Err(bad(
-                "mqtt.user",
-                "there is a password and no user: add user = \"...\"",
-            ));
-        }
-        Ok(Mqtt {
-            host,
-            port,
-            tls,
-            ca_file: self.ca_file.map(|file| Config::resolve(data, file)),
-            user: self.user,
-            password,
-        })
-    }
-
-    fn password(&self, data: &Path) -> Result<Option<Secret>, BadValue> {
-        match (&self.password_file, &self.password_env) {
-            (None, None) => Ok(None),
-            (Some(_), Some(_)) => Err(bad(
-                "mqtt.password_env",
-                "give password_file or password_env, not both",
-            )),
-            (Some(file), None) => {
-                let path = Config::resolve(data, file.clone());
-                Secret::from_file(&path).map(Some).map_err(|error| {
-                    bad(
-                        "mqtt.password_file",
-                        format!("cannot read {}: {error}", path.display()),
-                    )
-                })
-            }
-            (None, Some(variable)) => match std::env::var(variable) {
-                Ok(text) if !text.is_empty() => Ok(Some(Secret::new(text))),
-                _ => Err(bad(
-                    "mqtt.password_env",
-                    format!("the environment variable {variable} is not set"),
-                )),
-            },
-        }
-    }
-}
-
-/// Reads `mqtt://host:port` or `mqtts://host:port`: whether TLS, host and port.
-fn broker(url: &str) -> Result<(bool, String, u16), String> {
-    let form = || format!("\"{url}\" is not of the form mqtt://HOST:PORT or mqtts://HOST:PORT");
-    let parsed = reqwest::Url::parse(url).map_err(|_| form())?;
-    let tls = match parsed.scheme() {
-        "mqtt" => false,
-        "mqtts" => true,
-        _ => return Err(form()),
-    };
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err("keep user and password out of the URL: use user and password_file".into());
-    }
-    let host = parsed
-        .host_str()
-        .filter(|host| !host.is_empty())
-        .ok_or_else(form)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok((
-        tls,
-        host.to_owned(),
-        parsed.port().unwrap_or(if tls { 8883 } else { 1883 }),
-    ))
 }

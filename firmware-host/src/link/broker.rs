@@ -1,6 +1,10 @@
 //! What the link needs of a broker.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+
+use crate::store::outbox::Property;
 
 /// Makes connections.
 #[async_trait]
@@ -51,6 +55,23 @@ pub(super) struct Outgoing {
     pub(super) payload: Vec<u8>,
     pub(super) retain: bool,
     pub(super) correlation: Option<Vec<u8>>,
+    pub(super) properties: Vec<Property>,
+    /// How long the broker keeps it.
+    pub(super) keep: Option<Duration>,
+}
+
+impl Outgoing {
+    /// A message with nothing beside its text.
+    pub(super) fn plain(topic: &str, payload: impl Into<Vec<u8>>, retain: bool) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            payload: payload.into(),
+            retain,
+            correlation: None,
+            properties: Vec::new(),
+            keep: None,
+        }
+    }
 }
 
 /// Something the broker did.
@@ -80,4 +101,7 @@ pub(super) struct Delivery {
     pub(super) again: bool,
     pub(super) response_topic: Option<String>,
     pub(super) correlation: Option<Vec<u8>>,
+    pub(super) properties: Vec<Property>,
+    /// How long its sender still waits for something to be done.
+    pub(super) expiry: Option<Duration>,
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use shoal_conductor::id::ApprovalId;
 use shoal_wire::{Choice, Decision, MAX_DECISION, Root, codec};
 
-use super::intake::Later;
+use super::{intake::Later, refusal::Kind};
 use crate::{
     appliance::Appliance,
     store::{Ballot, Class, DecideOutcome, Message, Moment, Reach, StoreError},
@@ -48,6 +48,17 @@ enum Refused {
     Again,
 }
 
+impl Refused {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Form | Self::Unknown => Kind::Malformed,
+            Self::Stranger | Self::Signature => Kind::Unauthorised,
+            Self::Expired => Kind::Expired,
+            Self::Again => Kind::Conflict,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Refusal<'a> {
     approval: &'a str,
@@ -55,17 +66,17 @@ struct Refusal<'a> {
     error: String,
 }
 
-/// Counts a decision, or says on the topic for errors why not. Once this is `Ok`, it is safe to acknowledge it.
+/// Counts a decision, or says on the topic for errors why not; the kind of that refusal. Once this is `Ok`, it is safe to acknowledge it.
 pub(super) async fn take(
     appliance: &Appliance,
     root: &Root,
     id: &str,
     payload: &[u8],
-) -> Result<(), Later> {
+) -> Result<Option<Kind>, Later> {
     let refused = match count(appliance, root, id, payload).await? {
         Ok(outcome) => {
             tracing::info!(approval = id, ?outcome, "a signed decision is counted");
-            return Ok(());
+            return Ok(None);
         }
         Err(refused) => refused,
     };
@@ -81,7 +92,7 @@ pub(super) async fn take(
     })?;
     let message = Message::new(Class::Event, root.errors().as_str(), payload);
     appliance.store().post(message).await?;
-    Ok(())
+    Ok(Some(refused.kind()))
 }
 
 async fn count(

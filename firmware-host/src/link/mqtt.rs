@@ -27,7 +27,9 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     LinkOptions,
+    alias::Aliases,
     broker::{Broken, Broker, Connection, Delivery, Outgoing, Signal, Ticket},
+    cancel,
 };
 
 /// Requests that wait for rumqttc.
@@ -43,6 +45,8 @@ const DELIVERIES: u16 = 16;
 const MAX_PACKET: u32 = 4 * 1024 * 1024;
 /// How long the broker keeps tasks for us while we are away.
 const SESSION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Topics that the broker may abbreviate when it sends us something, and we at most when we send.
+const ALIASES: u16 = 32;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const CONNECTING: u64 = 10;
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -77,6 +81,7 @@ impl Mqtt {
         properties.session_expiry_interval = u32::try_from(SESSION.as_secs()).ok();
         properties.receive_maximum = Some(DELIVERIES);
         properties.max_packet_size = Some(MAX_PACKET);
+        properties.topic_alias_max = Some(ALIASES);
         mqtt.set_connect_properties(properties)
             .set_clean_start(false)
             .set_manual_acks(true)
@@ -101,10 +106,12 @@ impl Mqtt {
 impl Broker for Mqtt {
     async fn connect(&self) -> Result<Box<dyn Connection>, Broken> {
         let (client, mut events) = AsyncClient::new(self.mqtt_options(), REQUESTS);
-        let max_packet = loop {
+        let (max_packet, aliases) = loop {
             match events.poll().await.map_err(|e| broken(&e))? {
                 Event::Incoming(Packet::ConnAck(ack)) => {
-                    break ack.properties.and_then(|all| all.max_packet_size);
+                    let all = ack.properties;
+                    let aliases = all.as_ref().and_then(|all| all.topic_alias_max);
+                    break (all.and_then(|all| all.max_packet_size), aliases);
                 }
                 _ => continue,
             }
@@ -114,7 +121,9 @@ impl Broker for Mqtt {
         tasks.retain_forward_rule = RetainForwardRule::Never;
         let mut decisions = Filter::new(self.options.root.decisions().as_str(), QoS::AtLeastOnce);
         decisions.retain_forward_rule = RetainForwardRule::Never;
-        let subscribed = client.subscribe_many([tasks, decisions]).await;
+        let mut cancels = Filter::new(cancel::filter(&self.options.root), QoS::AtLeastOnce);
+        cancels.retain_forward_rule = RetainForwardRule::Never;
+        let subscribed = client.subscribe_many([tasks, decisions, cancels]).await;
         subscribed.map_err(|_| Broken("the client has ended".to_owned()))?;
         let (sender, receiver) = mpsc::channel(EVENTS);
         Ok(Box::new(Session {
@@ -124,6 +133,7 @@ impl Broker for Mqtt {
             max_packet,
             sent: VecDeque::new(),
             in_flight: HashMap::new(),
+            aliases: Aliases::new(aliases.unwrap_or(0).min(ALIASES), &self.options.root),
         }))
     }
 }
@@ -157,6 +167,7 @@ struct Session {
     sent: VecDeque<Ticket>,
     /// By packet id.
     in_flight: HashMap<u16, Ticket>,
+    aliases: Aliases,
 }
 
 impl Drop for Session {
@@ -182,13 +193,18 @@ impl Connection for Session {
 
     async fn publish(&mut self, ticket: Ticket, outgoing: Outgoing) -> Result<(), Broken> {
         self.sent.push_back(ticket);
+        let (topic, topic_alias) = self.aliases.shorten(outgoing.topic);
+        let keep = outgoing.keep.map(|keep| keep.as_secs());
         let properties = PublishProperties {
             correlation_data: outgoing.correlation.map(Into::into),
+            user_properties: outgoing.properties,
+            message_expiry_interval: keep.map(|s| u32::try_from(s).unwrap_or(u32::MAX)),
+            topic_alias,
             ..PublishProperties::default()
         };
         self.client
             .publish_with_properties(
-                outgoing.topic,
+                topic,
                 QoS::AtLeastOnce,
                 outgoing.retain,
                 outgoing.payload,
@@ -244,9 +260,11 @@ impl Session {
                 if let Some(code) = codes.next().filter(|code| !fine(code)) {
                     return Err(Broken(format!("it refuses the subscription: {code:?}")));
                 }
-                // Without this one tasks are done all the same.
-                if let Some(code) = codes.next().filter(|code| !fine(code)) {
-                    tracing::warn!(?code, "the MQTT broker lets no signed decisions come in");
+                // Without these tasks are done all the same.
+                for (code, what) in codes.zip(["signed decisions", "wishes to cancel"]) {
+                    if !fine(&code) {
+                        tracing::warn!(?code, "the MQTT broker lets no {what} come in");
+                    }
                 }
                 Ok(None)
             }
@@ -285,5 +303,9 @@ fn delivery(publish: Publish) -> Delivery {
         again: publish.dup,
         response_topic: properties.response_topic,
         correlation: properties.correlation_data.map(|data| data.to_vec()),
+        properties: properties.user_properties,
+        expiry: properties
+            .message_expiry_interval
+            .map(|seconds| Duration::from_secs(seconds.into())),
     }
 }

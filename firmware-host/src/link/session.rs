@@ -1,17 +1,21 @@
 //! The link at work: connect, serve the connection until it breaks, wait, connect again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use shoal_wire::Root;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Signs,
+    LinkOptions, Refusals, Refused, Signs,
     backoff::Backoff,
     broker::{Broken, Broker, Connection, Outgoing, Signal, Ticket},
-    intake,
+    intake::Intake,
+    mqtt::Mqtt,
 };
 use crate::{
     appliance::{Appliance, Health},
@@ -21,6 +25,8 @@ use crate::{
 
 /// How often the outbox is looked at though nobody said that it changed: another process may have.
 const POLL: Duration = Duration::from_secs(1);
+/// The user property with the name of a report, the same each time that it is sent.
+const MESSAGE_ID: &str = "message-id";
 /// How often health is published though nothing changed.
 const HEALTH: Duration = Duration::from_secs(30);
 /// A connection that lasted so long was a good one; the next pause is short again.
@@ -28,9 +34,13 @@ const STEADY: Duration = Duration::from_secs(10);
 /// How long the broker has to take the last word.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How often a backlog is gone on with.
+const REPLAY: Duration = Duration::from_millis(100);
+
 pub(super) struct Link {
     broker: Box<dyn Broker>,
     root: Root,
+    intake: Intake,
     appliance: Appliance,
     signs: Signs,
     delivery: Delivery,
@@ -43,6 +53,7 @@ struct HealthMessage<'a> {
     at: Moment,
     tasks: &'a Health,
     outbox: Fill,
+    refused: Refused,
     delivered_at: Option<Moment>,
 }
 
@@ -62,17 +73,24 @@ impl From<Broken> for End {
 
 impl Link {
     pub(super) fn new(
-        broker: Box<dyn Broker>,
-        root: Root,
+        options: LinkOptions,
         appliance: Appliance,
         signs: Signs,
+        refusals: Arc<Refusals>,
     ) -> Self {
         let store = appliance.store().clone();
+        let root = options.root.clone();
         Self {
-            broker,
-            root,
+            intake: Intake::new(
+                appliance.clone(),
+                root.clone(),
+                options.tasks_per_minute,
+                refusals,
+            ),
             messages: store.message_changes(),
-            delivery: Delivery::new(store),
+            delivery: Delivery::new(store, options.replay_per_second),
+            broker: Box::new(Mqtt::new(options)),
+            root,
             appliance,
             signs,
             health: None,
@@ -83,6 +101,10 @@ impl Link {
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let mut backoff = Backoff::default();
         let mut warned = false;
+        // A connection of before may have ended with the program.
+        if let Err(error) = self.delivery.broken_off(false).await {
+            tracing::warn!(%error, "the outbox cannot be written yet");
+        }
         loop {
             let connected = tokio::select! {
                 () = cancel.cancelled() => return,
@@ -143,6 +165,10 @@ impl Link {
         cancel: &CancellationToken,
     ) -> Result<(), End> {
         self.say(connection, Ticket::Sign, "online").await?;
+        let begun = self.delivery.begin().await;
+        begun.map_err(|error| End::Stuck(format!("the outbox cannot be read: {error}")))?;
+        let mut replay = tokio::time::interval(REPLAY);
+        replay.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tick = tokio::time::interval(POLL);
         loop {
             tokio::select! {
@@ -150,6 +176,7 @@ impl Link {
                 signal = connection.next() => self.handle(connection, signal?).await?,
                 // The sender lives as long as the store, which we hold.
                 _ = self.messages.changed() => self.deliver(connection).await?,
+                _ = replay.tick(), if self.delivery.replays() => self.deliver(connection).await?,
                 _ = tick.tick() => {
                     self.deliver(connection).await?;
                     self.tell_health(connection).await?;
@@ -163,7 +190,8 @@ impl Link {
             Signal::Delivered(delivery) => {
                 let packet = delivery.packet;
                 // Not acknowledged, the broker delivers it again on the next connection.
-                intake::take(&self.appliance, &self.root, delivery)
+                self.intake
+                    .take(delivery)
                     .await
                     .map_err(|later| End::Stuck(later.to_string()))?;
                 connection.acknowledge(packet).await?;
@@ -220,11 +248,16 @@ impl Link {
         let batch =
             batch.map_err(|error| End::Stuck(format!("the outbox cannot be read: {error}")))?;
         for queued in batch {
+            let payload = outbox::fitting(&queued.message, connection.max_packet());
+            let mut properties = queued.message.properties;
+            properties.push((MESSAGE_ID.to_owned(), queued.id));
             let outgoing = Outgoing {
-                payload: outbox::fitting(&queued.message, connection.max_packet()),
+                payload,
                 topic: queued.message.topic,
                 retain: queued.message.retain,
                 correlation: queued.message.correlation,
+                properties,
+                keep: queued.message.keep,
             };
             let ticket = Ticket::Outbox(queued.number);
             connection.publish(ticket, outgoing).await?;
@@ -249,16 +282,12 @@ impl Link {
             at: Moment::now(),
             tasks: &health,
             outbox: self.appliance.store().outbox().await.unwrap_or_default(),
+            refused: self.intake.refused(),
             delivered_at: *self.signs.delivered_at.borrow(),
         };
         let payload = serde_json::to_vec(&message).unwrap_or_default();
         self.health = Some((health, Instant::now()));
-        let outgoing = Outgoing {
-            topic: self.root.health().as_str().to_owned(),
-            payload,
-            retain: false,
-            correlation: None,
-        };
+        let outgoing = Outgoing::plain(self.root.health().as_str(), payload, false);
         Ok(connection.publish(Ticket::Sign, outgoing).await?)
     }
 
@@ -268,12 +297,7 @@ impl Link {
         ticket: Ticket,
         status: &str,
     ) -> Result<(), Broken> {
-        let outgoing = Outgoing {
-            topic: self.root.status().as_str().to_owned(),
-            payload: status.as_bytes().to_vec(),
-            retain: true,
-            correlation: None,
-        };
+        let outgoing = Outgoing::plain(self.root.status().as_str(), status, true);
         connection.publish(ticket, outgoing).await
     }
 

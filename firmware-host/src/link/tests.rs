@@ -1,3 +1,4 @@
+mod contract;
 mod mosquitto;
 
 use std::sync::Arc;
@@ -18,6 +19,19 @@ use crate::{
     appliance::{ApplianceLimits, fake::Fake},
     store::{Store, tests::task},
 };
+
+fn options(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> LinkOptions {
+    LinkOptions {
+        host: host.into(),
+        port,
+        tls,
+        user: None,
+        password: None,
+        root: Root::try_new("plant", "press").unwrap(),
+        replay_per_second: 1_000,
+        tasks_per_minute: 600,
+    }
+}
 
 struct House {
     _folder: TempDir,
@@ -42,14 +56,7 @@ impl House {
         };
         let appliance = fake.appliance(&store, limits, 2);
         let cancel = CancellationToken::new();
-        let options = LinkOptions {
-            host: host.into(),
-            port,
-            tls,
-            user: None,
-            password: None,
-            root: Root::try_new("plant", "press").unwrap(),
-        };
+        let options = options(host, port, tls);
         let link = start(options, appliance.clone(), cancel.clone())
             .await
             .unwrap();
@@ -125,17 +132,11 @@ async fn a_task_comes_in_and_its_states_and_result_go_out() {
         result["label"], "internal",
         "the policy's label of the way in"
     );
-    let states: Vec<String> = client
-        .seen
-        .iter()
-        .filter(|publish| topic(publish) == "tasks/t1/state")
-        .map(|publish| {
-            let said: shoal_wire::StateMessage = serde_json::from_slice(&publish.payload).unwrap();
-            format!("{:?}", said.state)
-        })
-        .collect();
-    assert_eq!(states.first().unwrap(), "Accepted");
-    assert_eq!(states.last().unwrap(), "Done");
+    let states = client.seen.iter();
+    let states = states.filter(|publish| topic(publish) == "tasks/t1/state");
+    let last: shoal_wire::StateMessage =
+        serde_json::from_slice(&states.last().unwrap().payload).unwrap();
+    assert_eq!(last.state, shoal_wire::State::Done, "before the result");
     house.emptied().await;
     assert!(house.link.delivered_at().borrow().is_some());
     assert!(client.json("health").await["tasks"]["open"].is_number());
@@ -307,7 +308,7 @@ async fn an_encrypted_broker_is_trusted_by_its_certificate_and_no_other() {
     let (port, ca_file) = broker.encrypt();
     broker.start();
     let mut client = Client::new(&broker, "plc").await;
-    let trusting = client_config(Some(&ca_file)).unwrap();
+    let trusting = client_config(Some(&ca_file), None).unwrap();
     let house = House::with("localhost", port, Some(trusting)).await;
     house.connected(true).await;
     client
@@ -318,17 +319,17 @@ async fn an_encrypted_broker_is_trusted_by_its_certificate_and_no_other() {
     let mut other = Mosquitto::prepare();
     let (_, stranger) = other.encrypt();
     let house = LinkOptions {
-        host: "localhost".into(),
-        port,
-        tls: Some(client_config(Some(&stranger)).unwrap()),
-        user: None,
-        password: None,
         root: Root::try_new("plant", "other").unwrap(),
+        ..options(
+            "localhost",
+            port,
+            Some(client_config(Some(&stranger), None).unwrap()),
+        )
     };
     let refused = broker::Broker::connect(&mqtt::Mqtt::new(house)).await;
     let refused = refused.err().expect("a stranger's certificate").to_string();
     assert!(refused.contains("certificate"), "{refused}");
-    let missing = client_config(Some(std::path::Path::new("/no/such/file"))).unwrap_err();
+    let missing = client_config(Some(std::path::Path::new("/no/such/file")), None).unwrap_err();
     assert!(missing.to_string().contains("/no/such/file"), "{missing}");
 }
 
@@ -397,10 +398,10 @@ async fn a_redelivery_without_an_id_is_the_same_task() {
         again,
         ..broker::Delivery::default()
     };
+    let refusals = Arc::default();
+    let mut intake = intake::Intake::new(house.appliance.clone(), root.clone(), 9, refusals);
     for (again, packet) in [(false, 7), (true, 7), (false, 8)] {
-        intake::take(&house.appliance, &root, delivery(again, packet))
-            .await
-            .unwrap();
+        intake.take(delivery(again, packet)).await.unwrap();
     }
     let all = house
         .store

@@ -147,13 +147,14 @@ impl Desk for Store {
 impl Store {
     /// Questions, newest first; `open_only` leaves out the answered ones. At most a thousand.
     pub async fn approvals(&self, open_only: bool) -> Result<Vec<ApprovalRecord>, StoreError> {
+        let now = self.now();
         self.read(move |c| {
             let mut select = c.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM approval
                  WHERE NOT ?1 OR (decision IS NULL AND expires_at > ?2)
                  ORDER BY number DESC LIMIT 1000"
             ))?;
-            let rows = select.query_map(params![open_only, Moment::now()], columns)?;
+            let rows = select.query_map(params![open_only, now], columns)?;
             rows.map(|row| row?.read()).collect()
         })
         .await
@@ -177,9 +178,9 @@ impl Store {
 
     /// Counts one person's word. The first no decides, and so does the last yes that is needed.
     pub async fn vote(&self, id: &ApprovalId, ballot: Ballot) -> Result<DecideOutcome, StoreError> {
-        let (limits, id) = (self.inner.outbox, id.clone());
+        let (limits, id, now) = (self.inner.outbox, id.clone(), self.now());
         let done = self
-            .write(move |c| decide(c, &limits, &id, &ballot, Moment::now()))
+            .write(move |c| decide(c, &limits, &id, &ballot, now))
             .await?;
         self.approvals_changed();
         Ok(done)
@@ -197,7 +198,7 @@ impl Store {
             if let Some(decision) = record.decision {
                 return Ok(decision);
             }
-            let left = record.expires_at.since(Moment::now());
+            let left = record.expires_at.since(self.now());
             if left.is_zero() {
                 self.expire(&id).await?;
                 continue;
@@ -210,17 +211,15 @@ impl Store {
     }
 
     pub(super) async fn put(&self, question: &Question) -> Result<ApprovalId, StoreError> {
-        let (limits, question) = (self.inner.outbox, question.clone());
-        let id = self
-            .write(move |c| put(c, &limits, &question, Moment::now()))
-            .await?;
+        let (limits, question, now) = (self.inner.outbox, question.clone(), self.now());
+        let id = self.write(move |c| put(c, &limits, &question, now)).await?;
         self.approvals_changed();
         Ok(id)
     }
 
     async fn expire(&self, id: &ApprovalId) -> Result<(), StoreError> {
-        let (limits, id) = (self.inner.outbox, id.clone());
-        self.write(move |c| settle(c, &limits, &id, &Decision::Expired, Moment::now()))
+        let (limits, id, now) = (self.inner.outbox, id.clone(), self.now());
+        self.write(move |c| settle(c, &limits, &id, &Decision::Expired, now))
             .await?;
         self.approvals_changed();
         Ok(())

@@ -33,6 +33,7 @@ impl Store {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
+        self.sound()?;
         self.write(|c| {
             c.prepare_cached(
                 "INSERT INTO setting (name, value) VALUES (?1, ?2)

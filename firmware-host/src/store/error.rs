@@ -26,7 +26,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The file is damaged or no database.
-    #[error("{} is damaged: {reason}; move it away or restore a backup", path.display())]
+    #[error("{} is damaged: {reason}; put a backup in its place with `shoal restore FILE`, or save what can be read with `shoal backup --salvage FILE` first", path.display())]
     Corrupt {
         /// Which file.
         path: PathBuf,
@@ -55,6 +55,12 @@ pub enum StoreError {
     /// No space is left.
     #[error("the disk is full; free some space in the data folder")]
     Full,
+    /// A part of the file is damaged, which was found out while working with it.
+    #[error(
+        "the store is damaged ({0}), so nothing new is taken; stop `shoal serve` and put a backup in its place with \
+         `shoal restore FILE`, or save what can be read with `shoal backup --salvage FILE` first"
+    )]
+    Damaged(String),
     /// Another process holds the file for too long.
     #[error("another process keeps the store locked; try again")]
     Busy,
@@ -126,6 +132,9 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(error.to_string())
+            }
             _ => Self::Io(error.to_string()),
         }
     }

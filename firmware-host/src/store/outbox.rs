@@ -1,20 +1,39 @@
 //! Reports that are still to be delivered over MQTT.
 //!
-//! A message is put in by the transaction that it reports, and stays until the broker acknowledged it: delivery is at
-//! least once, in the order of writing. When the outbox is full, telemetry goes first and then events, oldest first; a
-//! result or question goes never, so while those fill it new tasks are refused instead. What was dropped is counted.
+//! # Rules
+//! - A message is put in by the transaction that it reports, and stays until the broker acknowledged it: delivery is at
+//!   least once. Each has a name ([`Queued::id`]) that stays the same however often it is sent.
+//! - A retained message says what holds now. So while nobody is connected to the broker it takes the place of one that
+//!   waits for the same topic, and afterwards of one that waits in the backlog: a task has one state here and a question
+//!   one line, however long the broker is away. While the broker is there, each state is sent.
+//! - Everything else goes in the order of writing, and after an outage what is retained goes first, newest first.
+//!
+//! # Bounds
+//! By number and bytes ([`Limits`]): when it is full, telemetry goes first and then events, oldest first; a result or
+//! question goes never, so while those fill it new tasks are refused instead. By age, for each class: what has waited
+//! longer goes, results too, but their time is counted in days and the result itself stays in the store. Everything
+//! dropped is counted by class and reason.
 
-use rusqlite::{Connection, Row, params};
+mod queue;
 
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub(super) use self::queue::{push, results};
 use super::{Moment, Store, StoreError};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// How much the outbox holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Messages.
     pub messages: u32,
-    /// Bytes of topics, payloads and correlation data.
+    /// Bytes of topics, payloads, user properties and correlation data.
     pub bytes: u64,
+    /// How long each class waits at most.
+    pub ages: Ages,
 }
 
 impl Default for Limits {
@@ -22,6 +41,38 @@ impl Default for Limits {
         Self {
             messages: 10_000,
             bytes: 64 * 1024 * 1024,
+            ages: Ages::default(),
+        }
+    }
+}
+
+/// How long a message waits for the broker before it is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ages {
+    /// Results and questions.
+    pub result: Duration,
+    /// States and other events.
+    pub event: Duration,
+    /// Measurements.
+    pub telemetry: Duration,
+}
+
+impl Default for Ages {
+    fn default() -> Self {
+        Self {
+            result: 30 * 24 * HOUR,
+            event: 24 * HOUR,
+            telemetry: HOUR,
+        }
+    }
+}
+
+impl Ages {
+    const fn of(&self, class: Class) -> Duration {
+        match class {
+            Class::Result => self.result,
+            Class::Event => self.event,
+            Class::Telemetry => self.telemetry,
         }
     }
 }
@@ -29,13 +80,39 @@ impl Default for Limits {
 /// What a message is worth when the outbox is full; lower goes later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// The answer to a task that came by MQTT, and questions to people. Never dropped.
+    /// The answer to a task that came by MQTT, and questions to people. Never dropped for another message.
     Result,
     /// Something happened.
     Event,
     /// A measurement; the next one replaces it.
     Telemetry,
 }
+
+impl Class {
+    /// All, dearest first.
+    pub const ALL: [Self; 3] = [Self::Result, Self::Event, Self::Telemetry];
+
+    /// The name in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Result => "result",
+            Self::Event => "event",
+            Self::Telemetry => "telemetry",
+        }
+    }
+
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Result,
+            1 => Self::Event,
+            _ => Self::Telemetry,
+        }
+    }
+}
+
+/// A user property of MQTT 5: name and value.
+pub type Property = (String, String);
 
 /// A message for the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +127,10 @@ pub struct Message {
     pub retain: bool,
     /// Given back to who asked.
     pub correlation: Option<Vec<u8>>,
+    /// Given back too.
+    pub properties: Vec<Property>,
+    /// How long the broker keeps it, from when it is sent; without end where there is none.
+    pub keep: Option<Duration>,
 }
 
 impl Message {
@@ -61,13 +142,20 @@ impl Message {
             payload: payload.into(),
             retain: false,
             correlation: None,
+            properties: Vec::new(),
+            keep: None,
         }
     }
 
     /// What counts against [`Limits::bytes`].
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.topic.len() + self.payload.len() + self.correlation.as_ref().map_or(0, Vec::len)
+        let properties = self.properties.iter();
+        let properties: usize = properties
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        let correlation = self.correlation.as_ref().map_or(0, Vec::len);
+        self.topic.len() + self.payload.len() + correlation + properties
     }
 }
 
@@ -76,6 +164,8 @@ impl Message {
 pub struct Queued {
     /// Its place; grows.
     pub number: i64,
+    /// Its name, the same each time that it is sent: 16 hexadecimal digits.
+    pub id: String,
     /// The message.
     pub message: Message,
     /// When it was put in.
@@ -83,23 +173,80 @@ pub struct Queued {
 }
 
 /// How full the outbox is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fill {
     /// Messages in it.
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// The age of the oldest, in milliseconds; 0 if it is empty.
+    pub oldest_ms: u64,
     /// Messages dropped since the store was made.
     pub dropped: u64,
+    /// Of those, by class.
+    pub dropped_by: Dropped,
+}
+
+/// Messages dropped, by class and reason; counted since the store has schema 4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Results and questions, which only age drops.
+    pub result: Reasons,
+    /// Events.
+    pub event: Reasons,
+    /// Measurements.
+    pub telemetry: Reasons,
+}
+
+impl Dropped {
+    /// Of one class.
+    #[must_use]
+    pub const fn of(&self, class: Class) -> Reasons {
+        match class {
+            Class::Result => self.result,
+            Class::Event => self.event,
+            Class::Telemetry => self.telemetry,
+        }
+    }
+
+    const fn of_mut(&mut self, class: Class) -> &mut Reasons {
+        match class {
+            Class::Result => &mut self.result,
+            Class::Event => &mut self.event,
+            Class::Telemetry => &mut self.telemetry,
+        }
+    }
+}
+
+/// Why messages were dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reasons {
+    /// There was no room.
+    pub full: u64,
+    /// They waited too long.
+    pub age: u64,
+}
+
+/// Which messages are to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// Not those of these numbers.
+    pub(crate) aside: Vec<i64>,
+    /// The last number of a backlog; 0 where there is none.
+    pub(crate) mark: i64,
+    /// At most so many after the mark, in their order.
+    pub(crate) live: u32,
+    /// At most so many up to the mark: what is retained, newest first, then the rest, oldest first.
+    pub(crate) backlog: u32,
+    /// Together at most so many bytes, but for the first.
+    pub(crate) bytes: usize,
 }
 
 impl Store {
     /// Puts a message in; `false` if it was dropped.
     pub async fn post(&self, message: Message) -> Result<bool, StoreError> {
-        let limits = self.inner.outbox;
-        let kept = self
-            .write(move |c| push(c, &limits, &message, Moment::now()))
-            .await?;
+        let (limits, now) = (self.inner.outbox, self.now());
+        let kept = self.write(move |c| push(c, &limits, &message, now)).await?;
         self.messages_changed();
         Ok(kept)
     }
@@ -110,18 +257,31 @@ impl Store {
         messages: u32,
         bytes: usize,
     ) -> Result<Vec<Queued>, StoreError> {
-        self.undelivered_but(&[], messages, bytes).await
+        let wish = Wish {
+            aside: Vec::new(),
+            mark: 0,
+            live: messages,
+            backlog: 0,
+            bytes,
+        };
+        self.wanted(wish).await
     }
 
-    /// The same, without those of these numbers.
-    pub(crate) async fn undelivered_but(
-        &self,
-        aside: &[i64],
-        messages: u32,
-        bytes: usize,
-    ) -> Result<Vec<Queued>, StoreError> {
-        let aside = super::task::write("numbers", &aside)?;
-        self.read(move |c| oldest(c, &aside, messages, bytes)).await
+    /// Some messages.
+    pub(crate) async fn wanted(&self, wish: Wish) -> Result<Vec<Queued>, StoreError> {
+        self.read(move |c| queue::read(c, &wish)).await
+    }
+
+    /// The broker is there. What waits now is the backlog: what has waited too long goes, and so does all but the last
+    /// retained message of each topic. The number of the last message; 0 if there is none.
+    pub(crate) async fn begin_backlog(&self) -> Result<i64, StoreError> {
+        let (limits, now) = (self.inner.outbox, self.now());
+        self.write(move |c| queue::begin(c, &limits, now)).await
+    }
+
+    /// The broker is gone.
+    pub(crate) async fn end_backlog(&self) -> Result<(), StoreError> {
+        self.write(|c| queue::set_backlog(c, i64::MAX)).await
     }
 
     /// Forgets messages that the broker has.
@@ -139,138 +299,15 @@ impl Store {
         .await
     }
 
+    /// Drops what has waited too long; how many that were.
+    pub async fn drop_aged(&self) -> Result<u64, StoreError> {
+        let (limits, now) = (self.inner.outbox, self.now());
+        self.write(move |c| queue::age(c, &limits, now)).await
+    }
+
     /// How full it is.
     pub async fn outbox(&self) -> Result<Fill, StoreError> {
-        self.read(fill).await
+        let now = self.now();
+        self.read(move |c| queue::standing(c, now)).await
     }
-}
-
-fn fill(c: &Connection) -> Result<Fill, StoreError> {
-    let sums: (i64, i64, i64) = c
-        .prepare_cached("SELECT messages, bytes, dropped FROM outbox_size")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(Fill {
-        messages: sums.0.unsigned_abs(),
-        bytes: sums.1.unsigned_abs(),
-        dropped: sums.2.unsigned_abs(),
-    })
-}
-
-/// How much of it can never be dropped.
-pub(super) fn results(c: &Connection) -> Result<Fill, StoreError> {
-    let (messages, bytes): (i64, i64) = c
-        .prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM outbox WHERE class = 0")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Fill {
-        messages: messages.unsigned_abs(),
-        bytes: bytes.unsigned_abs(),
-        dropped: 0,
-    })
-}
-
-/// Takes back what cannot be dropped and goes to `topic`.
-pub(super) fn withdraw(c: &Connection, topic: &str) -> Result<(), StoreError> {
-    c.prepare_cached("DELETE FROM outbox WHERE class = 0 AND topic = ?1")?
-        .execute([topic])?;
-    Ok(())
-}
-
-/// Puts a message in, making room by the rule above; `false` if there is no room for it.
-pub(super) fn push(
-    c: &Connection,
-    limits: &Limits,
-    message: &Message,
-    now: Moment,
-) -> Result<bool, StoreError> {
-    let bytes = message.bytes();
-    while !fits(&fill(c)?, limits, bytes) {
-        if !drop_one(c, message.class)? {
-            if message.class == Class::Result {
-                break;
-            }
-            count_dropped(c)?;
-            return Ok(false);
-        }
-        count_dropped(c)?;
-    }
-    c.prepare_cached(
-        "INSERT INTO outbox (class, topic, payload, retain, correlation, created_at, bytes)
-         VALUES (?1, ?2, seal('outbox:' || ?2, ?3), ?4, ?5, ?6, ?7)",
-    )?
-    .execute(params![
-        message.class as u8,
-        message.topic,
-        message.payload,
-        message.retain,
-        message.correlation,
-        now,
-        i64::try_from(bytes).unwrap_or(i64::MAX),
-    ])?;
-    Ok(true)
-}
-
-fn fits(fill: &Fill, limits: &Limits, bytes: usize) -> bool {
-    fill.messages < u64::from(limits.messages)
-        && fill.bytes.saturating_add(bytes as u64) <= limits.bytes
-}
-
-/// Drops the oldest message of the least worth that may make way for one of `class`.
-fn drop_one(c: &Connection, class: Class) -> Result<bool, StoreError> {
-    let least = class.max(Class::Event) as u8;
-    let dropped = c
-        .prepare_cached(
-            "DELETE FROM outbox WHERE number =
-             (SELECT number FROM outbox WHERE class >= ?1 ORDER BY class DESC, number LIMIT 1)",
-        )?
-        .execute([least])?;
-    Ok(dropped == 1)
-}
-
-fn count_dropped(c: &Connection) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE outbox_size SET dropped = dropped + 1")?
-        .execute([])?;
-    Ok(())
-}
-
-/// `aside` is a JSON array of numbers.
-fn oldest(
-    c: &Connection,
-    aside: &str,
-    messages: u32,
-    bytes: usize,
-) -> Result<Vec<Queued>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT number, class, topic, unseal('outbox:' || topic, payload), retain, correlation, created_at FROM outbox
-         WHERE number NOT IN (SELECT value FROM json_each(?2)) ORDER BY number LIMIT ?1",
-    )?;
-    let mut rows = select.query(params![messages, aside])?;
-    let (mut all, mut total) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let queued = queued(row)?;
-        total += queued.message.bytes();
-        if total > bytes && !all.is_empty() {
-            break;
-        }
-        all.push(queued);
-    }
-    Ok(all)
-}
-
-fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
-    let class = match row.get(1)? {
-        0u8 => Class::Result,
-        1 => Class::Event,
-        _ => Class::Telemetry,
-    };
-    Ok(Queued {
-        number: row.get(0)?,
-        message: Message {
-            class,
-            topic: row.get(2)?,
-            payload: row.get(3)?,
-            retain: row.get(4)?,
-            correlation: row.get(5)?,
-        },
-        created_at: row.get(6)?,
-    })
 }

@@ -2,6 +2,9 @@
 //!
 //! The topics are in the store, so that every process that changes something reports it, and nothing is reported where
 //! MQTT is not configured. Every task's states are reported; the text of an answer only for a task that came by MQTT.
+//! The broker keeps a state for those who come later, and forgets it by itself some time after the end.
+
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,11 @@ use super::{
 };
 
 const SETTING: &str = "mqtt";
+/// How long the broker keeps the state of an open task for those who come later: each new state begins it anew, so it
+/// only ends for a task whose appliance is gone.
+const OPEN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long it keeps the state of a task that has ended.
+const ENDED: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,7 +116,12 @@ pub(super) fn state(
         state: on_the_wire(state),
         at: now.0,
     };
-    let message = Message::new(Class::Event, topic.as_str(), json(&said)?);
+    let keep = if state.is_final() { ENDED } else { OPEN };
+    let message = Message {
+        retain: true,
+        keep: Some(keep),
+        ..Message::new(Class::Event, topic.as_str(), json(&said)?)
+    };
     outbox::push(c, limits, &message, now).map(drop)
 }
 
@@ -181,7 +194,12 @@ fn report<'a>(
 }
 
 /// A task has ended.
-pub(super) fn result(c: &Connection, limits: &Limits, id: &TaskId) -> Result<(), StoreError> {
+pub(super) fn result(
+    c: &Connection,
+    limits: &Limits,
+    id: &TaskId,
+    now: Moment,
+) -> Result<(), StoreError> {
     let Some(root) = root(c)? else { return Ok(()) };
     let Some(record) = task::record(c, id)? else {
         return Ok(());
@@ -189,11 +207,22 @@ pub(super) fn result(c: &Connection, limits: &Limits, id: &TaskId) -> Result<(),
     let Some(outcome) = &record.outcome else {
         return Ok(());
     };
-    let (by_mqtt, reply_topic, correlation): (bool, Option<String>, Option<Vec<u8>>) = c
-        .prepare_cached("SELECT by_mqtt, reply_topic, correlation FROM task WHERE id = ?1")?
+    let (by_mqtt, reply_topic, correlation, properties) = c
+        .prepare_cached(
+            "SELECT by_mqtt, reply_topic, correlation, unseal('task:' || id || ':properties', properties)
+             FROM task WHERE id = ?1",
+        )?
         .query_row([id.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((
+                row.get(0)?,
+                row.get::<_, Option<String>>(1)?,
+                row.get(2)?,
+                row.get::<_, Option<String>>(3)?,
+            ))
         })?;
+    let properties = properties
+        .map(|text| task::parse("user properties", &text))
+        .transpose()?;
     let own = root.task_result(&name(id.as_str())?);
     let said = report(id, record.state, record.task.label, outcome, by_mqtt);
     let message = Message {
@@ -202,8 +231,10 @@ pub(super) fn result(c: &Connection, limits: &Limits, id: &TaskId) -> Result<(),
         payload: json(&said)?,
         retain: false,
         correlation,
+        properties: properties.unwrap_or_default(),
+        keep: None,
     };
-    outbox::push(c, limits, &message, Moment::now()).map(drop)
+    outbox::push(c, limits, &message, now).map(drop)
 }
 
 #[derive(Serialize)]
@@ -241,21 +272,19 @@ pub(super) fn asked(
         digest: &question.digest,
         people: question.people,
     };
-    retained(c, limits, &question.id, json(&said)?, now)
+    let keep = expires_at.since(now);
+    retained(c, limits, &question.id, json(&said)?, Some(keep), now)
 }
 
-/// Nobody need answer any more. A question that still waits for the broker is taken back; it may have left and not been
-/// acknowledged, so the broker is told in any case.
+/// Nobody need answer any more. This takes the place of a question that still waits for the broker, which may have left and
+/// not been acknowledged.
 pub(super) fn closed(
     c: &Connection,
     limits: &Limits,
     id: &ApprovalId,
     now: Moment,
 ) -> Result<(), StoreError> {
-    if let Some(root) = root(c)? {
-        outbox::withdraw(c, &root.approval(&name(id.as_str())?))?;
-    }
-    retained(c, limits, id, Vec::new(), now)
+    retained(c, limits, id, Vec::new(), None, now)
 }
 
 fn retained(
@@ -263,15 +292,18 @@ fn retained(
     limits: &Limits,
     id: &ApprovalId,
     payload: Vec<u8>,
+    keep: Option<Duration>,
     now: Moment,
 ) -> Result<(), StoreError> {
     let Some(root) = root(c)? else { return Ok(()) };
     let message = Message {
-        class: Class::Result,
-        topic: root.approval(&name(id.as_str())?).as_str().to_owned(),
-        payload,
         retain: true,
-        correlation: None,
+        keep,
+        ..Message::new(
+            Class::Result,
+            root.approval(&name(id.as_str())?).as_str(),
+            payload,
+        )
     };
     outbox::push(c, limits, &message, now).map(drop)
 }

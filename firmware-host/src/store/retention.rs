@@ -30,11 +30,11 @@ impl Store {
     ) -> Result<u32, StoreError> {
         let mut purged = 0;
         loop {
-            let why = why.to_owned();
+            let (why, now) = (why.to_owned(), self.now());
             let some = self
                 .write(move |c| {
                     let due = due(c, label, ended_before)?;
-                    forget(c, &due, &why, Moment::now())?;
+                    forget(c, &due, &why, now)?;
                     Ok(due.len())
                 })
                 .await?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::{StoreError, chain};
 
 /// How long another process may hold the file before we give up.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The write-ahead log is cut back to this after a burst.
 const LOG_BYTES: i64 = 16 * 1024 * 1024;
@@ -38,7 +38,14 @@ const STEPS: &[Step] = &[
         sql: include_str!("schema/3.sql"),
         then: chain::begin,
     },
+    Step {
+        sql: include_str!("schema/4.sql"),
+        then: |_| Ok(()),
+    },
 ];
+
+/// The version of the schema that this program writes.
+pub(super) const VERSION: usize = STEPS.len();
 
 /// Sets the connection up.
 pub(super) fn configure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -91,7 +98,18 @@ pub(super) fn migrate(
     path: &Path,
     check: &str,
 ) -> Result<bool, StoreError> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    migrate_to(VERSION, connection, path, check)
+}
+
+/// The same, to an older version.
+pub(super) fn migrate_to(
+    version: usize,
+    connection: &mut Connection,
+    path: &Path,
+    check: &str,
+) -> Result<bool, StoreError> {
+    let steps = STEPS.get(..version).unwrap_or(STEPS);
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     let mut migrated = false;
     loop {
         let step = connection
@@ -107,7 +125,7 @@ pub(super) fn migrate(
                 known,
             });
         }
-        let Some(next) = usize::try_from(found).ok().and_then(|at| STEPS.get(at)) else {
+        let Some(next) = usize::try_from(found).ok().and_then(|at| steps.get(at)) else {
             drop(step);
             scrub(connection)?;
             return Ok(migrated);

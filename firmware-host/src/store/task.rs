@@ -9,7 +9,11 @@ use shoal_conductor::{
     task::{Outcome, State, Task},
 };
 
-use super::{Moment, Store, StoreError, approval, chain, head, outbox, report, retention};
+use super::{
+    Moment, Store, StoreError, approval, chain, head,
+    outbox::{self, Property},
+    report, retention,
+};
 
 /// Finished tasks that are kept; beyond it the oldest goes, with its trace.
 pub const MAX_FINISHED: u32 = 100_000;
@@ -27,6 +31,10 @@ pub struct ReplyTo {
     pub correlation: Option<Vec<u8>>,
     /// SHA-256 of the message, to know a redelivery that carries no id.
     pub fingerprint: Option<Vec<u8>>,
+    /// User properties, given back with the result.
+    pub properties: Vec<Property>,
+    /// Until when the task is worth beginning, where its sender says so.
+    pub expires_at: Option<Moment>,
 }
 
 /// A task to be accepted.
@@ -80,8 +88,11 @@ pub(crate) struct OpenTask {
 impl Store {
     /// Puts a task into the store. It is durable once this returns [`Insertion::Fresh`].
     pub async fn accept(&self, accepting: Accepting) -> Result<Insertion, StoreError> {
-        let limits = self.inner.outbox;
-        let done = self.write(move |c| accept(c, &limits, &accepting)).await?;
+        self.sound()?;
+        let (limits, now) = (self.inner.outbox, self.now());
+        let done = self
+            .write(move |c| accept(c, &limits, &accepting, now))
+            .await?;
         if matches!(done, Insertion::Fresh | Insertion::Same(_)) {
             self.tasks_changed();
         }
@@ -91,9 +102,9 @@ impl Store {
     /// Ends a task; `false` if it had ended already.
     pub async fn finish(&self, id: &TaskId, outcome: Outcome) -> Result<bool, StoreError> {
         let (limits, id, max_bytes) = (self.inner.outbox, id.clone(), self.inner.max_bytes);
+        let now = self.now();
         let done = self
             .write(move |c| {
-                let now = Moment::now();
                 let done = finish(c, &limits, &id, &outcome, now)?;
                 forget(c, max_bytes, now)?;
                 Ok(done)
@@ -106,13 +117,13 @@ impl Store {
 
     /// Notes that a task is to be cancelled; its state, or `None` if there is no such task.
     pub(crate) async fn request_cancel(&self, id: &TaskId) -> Result<Option<State>, StoreError> {
-        let id = id.clone();
+        let (id, now) = (id.clone(), self.now());
         self.write(move |c| {
             c.prepare_cached(
                 "UPDATE task SET cancelled_at = ?2
                  WHERE id = ?1 AND finished_at IS NULL AND cancelled_at IS NULL",
             )?
-            .execute(params![id.as_str(), Moment::now()])?;
+            .execute(params![id.as_str(), now])?;
             state_of(c, &id)
         })
         .await
@@ -140,6 +151,19 @@ impl Store {
                 })
             })
             .collect()
+        })
+        .await
+    }
+
+    /// Whether nobody waits for a task any more that was not begun.
+    pub(crate) async fn expired(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let (id, now) = (id.clone(), self.now());
+        self.read(move |c| {
+            let expired: Option<bool> = c
+                .prepare_cached("SELECT coalesce(expires_at <= ?2, 0) FROM task WHERE id = ?1")?
+                .query_row(params![id.as_str(), now], |row| row.get(0))
+                .optional()?;
+            Ok(expired.unwrap_or(false))
         })
         .await
     }
@@ -233,22 +257,24 @@ fn accept(
     c: &Connection,
     limits: &outbox::Limits,
     accepting: &Accepting,
+    now: Moment,
 ) -> Result<Insertion, StoreError> {
     let id = &accepting.task.id;
     if let Some(known) = record(c, id)? {
-        return again(c, limits, accepting, &known);
+        return again(c, limits, accepting, &known, now);
     }
     if let Some(refused) = full(c, limits, accepting)? {
         return Ok(refused);
     }
-    let now = Moment::now();
     let reply = accepting.reply.clone();
     let by_mqtt = reply.is_some();
     let reply = reply.unwrap_or_default();
     c.prepare_cached(
         "INSERT INTO task
-         (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint, head, rank)
-         VALUES (?1, seal('task:' || ?1 || ':content', ?2), ?3, ?4, ?5, ?6, ?7, ?8, blind(?9), ?10, ?11)",
+         (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint, head, rank,
+          expires_at, properties)
+         VALUES (?1, seal('task:' || ?1 || ':content', ?2), ?3, ?4, ?5, ?6, ?7, ?8, blind(?9), ?10, ?11,
+                 ?12, seal('task:' || ?1 || ':properties', ?13))",
     )?
     .execute(params![
         id.as_str(),
@@ -262,6 +288,8 @@ fn accept(
         reply.fingerprint,
         head::of(&accepting.task)?,
         accepting.task.label as u8,
+        reply.expires_at,
+        properties(&reply)?,
     ])?;
     chain::accepted(c, c.last_insert_rowid(), id.as_str())?;
     report::state(c, limits, id, State::Accepted, now)?;
@@ -274,24 +302,36 @@ fn again(
     limits: &outbox::Limits,
     accepting: &Accepting,
     known: &TaskRecord,
+    now: Moment,
 ) -> Result<Insertion, StoreError> {
     if known.task != accepting.task {
         return Ok(Insertion::Conflict);
     }
     if let Some(reply) = &accepting.reply {
         c.prepare_cached(
-            "UPDATE task SET by_mqtt = 1, reply_topic = ?2, correlation = ?3 WHERE id = ?1",
+            "UPDATE task SET by_mqtt = 1, reply_topic = ?2, correlation = ?3,
+                 properties = seal('task:' || id || ':properties', ?4)
+             WHERE id = ?1",
         )?
         .execute(params![
             accepting.task.id.as_str(),
             reply.topic,
-            reply.correlation
+            reply.correlation,
+            properties(reply)?,
         ])?;
         if known.state.is_final() {
-            report::result(c, limits, &accepting.task.id)?;
+            report::result(c, limits, &accepting.task.id, now)?;
         }
     }
     Ok(Insertion::Same(known.state))
+}
+
+/// As they are in the store; none where there are none.
+fn properties(reply: &ReplyTo) -> Result<Option<String>, StoreError> {
+    if reply.properties.is_empty() {
+        return Ok(None);
+    }
+    write("user properties", &reply.properties).map(Some)
 }
 
 fn full(
@@ -354,7 +394,7 @@ fn finish(
     }
     chain::add(c, chain::Kind::Ended, number, 0)?;
     report::state(c, limits, id, state, now)?;
-    report::result(c, limits, id)?;
+    report::result(c, limits, id, now)?;
     Ok(true)
 }
 

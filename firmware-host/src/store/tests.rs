@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use futures::StreamExt as _;
 use shoal_conductor::{
     desk::{Desk, Question},
     id::{ApprovalId, TaskId, WorkerId},
@@ -18,12 +19,17 @@ use tempfile::TempDir;
 use super::{Limits as StoreLimits, outbox::Limits, *};
 
 mod audit;
+mod backup;
+mod crash;
 mod cut;
+mod damage;
 mod keeping;
 mod migration;
 mod model;
 mod outgoing;
 mod sealed;
+mod torn;
+pub(crate) mod wal;
 
 pub(crate) fn task(id: &str) -> Task {
     Task {
@@ -65,6 +71,7 @@ fn by_mqtt(task: Task, topic: Option<&str>) -> Accepting {
             topic: topic.map(str::to_owned),
             correlation: Some(b"c1".to_vec()),
             fingerprint: Some(vec![7]),
+            ..ReplyTo::default()
         }),
         ..accepting(task)
     }
@@ -356,6 +363,28 @@ async fn an_older_file_gets_the_heads_of_its_tasks() {
         (&heads[0].target, heads[0].label, heads[0].effort),
         (&Target::Mini, Label::Internal, Effort::Low)
     );
+}
+
+#[tokio::test]
+async fn many_acceptances_share_one_sync() {
+    let (folder, store) = store().await;
+    let log = folder.path().join("shoal.db-wal");
+    let before = wal::commits(&std::fs::read(&log).unwrap()).len();
+    // The writer is held up until all wait for it.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let mut blocked = Box::pin(store.write(move |_| Ok(held.recv().ok())));
+    assert!(futures::poll!(&mut blocked).is_pending());
+    let ids: Vec<String> = (0..8).map(|n| format!("t{n}")).collect();
+    let accepts = ids.iter().map(|id| store.accept(accepting(task(id))));
+    let mut accepts: futures::stream::FuturesUnordered<_> = accepts.collect();
+    assert!(futures::poll!(accepts.next()).is_pending());
+    release.send(()).unwrap();
+    blocked.await.unwrap();
+    while let Some(accepted) = accepts.next().await {
+        assert_eq!(accepted, Ok(Insertion::Fresh));
+    }
+    let after = wal::commits(&std::fs::read(&log).unwrap()).len();
+    assert_eq!(after - before, 1);
 }
 
 #[tokio::test]

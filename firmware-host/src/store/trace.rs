@@ -25,7 +25,8 @@ pub struct Entry {
 impl Journal for Store {
     async fn record(&self, task: &TaskId, event: &Event) -> Result<(), JournalError> {
         let (limits, id, event) = (self.inner.outbox, task.clone(), event.clone());
-        self.write(move |c| record(c, &limits, &id, &event, Moment::now()))
+        let now = self.now();
+        self.write(move |c| record(c, &limits, &id, &event, now))
             .await
             .map_err(|e| JournalError(e.to_string()))?;
         self.tasks_changed();

@@ -78,6 +78,39 @@ impl Mosquitto {
         (port, file("cert.pem"))
     }
 
+    /// The same, for clients alone that show a certificate of the broker's own authority; the port, that authority, and
+    /// a client's certificate and key.
+    pub(super) fn encrypt_for_known(&mut self, name: &str) -> (u16, PathBuf, PathBuf, PathBuf) {
+        use rcgen::{
+            BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+        };
+        let file = |name: &str| self.folder.path().join(name);
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = authority.self_signed(&key).unwrap();
+        std::fs::write(file("ca.pem"), certificate.pem()).unwrap();
+        let issuer = Issuer::new(authority, key);
+        for (whose, name) in [("server", "localhost"), ("client", name)] {
+            let key = KeyPair::generate().unwrap();
+            let mut own = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            own.distinguished_name = DistinguishedName::new();
+            own.distinguished_name.push(DnType::CommonName, name);
+            let certificate = own.signed_by(&key, &issuer).unwrap();
+            std::fs::write(file(&format!("{whose}.pem")), certificate.pem()).unwrap();
+            std::fs::write(file(&format!("{whose}.key")), key.serialize_pem()).unwrap();
+        }
+        let port = free_port();
+        let mut config = std::fs::read_to_string(file("mosquitto.conf")).unwrap();
+        let folder = self.folder.path().display();
+        config.push_str(&format!(
+            "listener {port} 127.0.0.1\ncafile {folder}/ca.pem\ncertfile {folder}/server.pem\n\
+             keyfile {folder}/server.key\nrequire_certificate true\nuse_identity_as_username true\n"
+        ));
+        std::fs::write(file("mosquitto.conf"), config).unwrap();
+        (port, file("ca.pem"), file("client.pem"), file("client.key"))
+    }
+
     pub(super) fn started() -> Self {
         let mut broker = Self::prepare();
         broker.start();
@@ -163,9 +196,19 @@ impl Client {
     }
 
     pub(super) async fn send(&self, payload: impl Into<Vec<u8>>, properties: PublishProperties) {
+        self.send_to("tasks", payload, properties).await;
+    }
+
+    /// The same, to another topic of the appliance.
+    pub(super) async fn send_to(
+        &self,
+        topic: &str,
+        payload: impl Into<Vec<u8>>,
+        properties: PublishProperties,
+    ) {
         self.client
             .publish_with_properties(
-                format!("{ROOT}tasks"),
+                format!("{ROOT}{topic}"),
                 QoS::AtLeastOnce,
                 false,
                 payload.into(),

@@ -136,3 +136,101 @@ async fn a_newer_store_is_refused_and_not_touched() {
         "{error}"
     );
 }
+
+/// A store as version 3 wrote it: sealed and chained, with what that version could hold.
+fn version_3() -> tempfile::TempDir {
+    let folder = version_2();
+    let path = folder.path().join(FILE);
+    let master = KeySource::default().master(folder.path(), true).unwrap();
+    let sealer = std::sync::Arc::new(seal::Sealer::new(&master).unwrap());
+    let mut c = Connection::open(&path).unwrap();
+    schema::configure(&c, &path).unwrap();
+    seal::install(&c, &sealer).unwrap();
+    schema::migrate_to(3, &mut c, &path, &master.check()).unwrap();
+    c.execute("UPDATE outbox_size SET dropped = 5", []).unwrap();
+    c.execute(
+        "INSERT INTO outbox (class, topic, payload, retain, created_at, bytes)
+         VALUES (2, 'telemetry', seal('outbox:telemetry', CAST('42' AS BLOB)), 0, 9, 11)",
+        [],
+    )
+    .unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_store_of_version_3_keeps_its_record_and_its_reports_get_names() {
+    let folder = version_3();
+    // Its messages are old: the clock stands where they were written.
+    let clock = Clock::new(|| Moment(10));
+    let store = Store::open_at(
+        folder.path(),
+        StoreLimits::default(),
+        KeySource::default(),
+        clock,
+    );
+    let store = store.await.unwrap();
+    let audit = store.audit(None).await.unwrap();
+    assert_eq!((audit.links, audit.faults), (7, Vec::new()));
+    let queued = store.undelivered(10, usize::MAX).await.unwrap();
+    assert_eq!(queued[0].message.payload, b"Zugvogel-4711");
+    assert_eq!(queued[1].message.payload, b"42");
+    assert_ne!(queued[0].id, queued[1].id);
+    for queued in &queued {
+        assert_eq!(queued.id.len(), 16);
+        assert_eq!(
+            (queued.message.keep, queued.message.properties.len()),
+            (None, 0)
+        );
+    }
+    let fill = store.outbox().await.unwrap();
+    assert_eq!((fill.messages, fill.dropped, fill.oldest_ms), (2, 5, 1));
+    assert_eq!(fill.dropped_by, super::super::outbox::Dropped::default());
+    let record = store.task(&task("t1").id).await.unwrap().unwrap();
+    assert_eq!(record.outcome.unwrap().unwrap().text, "use Zugvogel-4711");
+    assert!(!store.expired(&task("t2").id).await.unwrap());
+    store.record(&task("t2").id, &note("on")).await.unwrap();
+    assert_eq!(store.audit(None).await.unwrap().faults, []);
+}
+
+/// A task of version 1, which knew no heads.
+fn version_1() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let c = Connection::open(folder.path().join(FILE)).unwrap();
+    c.execute_batch(include_str!("../schema/1.sql")).unwrap();
+    c.pragma_update(None, "user_version", 1).unwrap();
+    c.execute(
+        "INSERT INTO task (id, content, client, state, accepted_at)
+         VALUES ('t1', ?1, 'api:line-3', 'accepted', 7)",
+        [json(&task("t1"))],
+    )
+    .unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn every_version_that_was_ever_written_becomes_this_one_and_goes_on() {
+    for (version, folder) in [(1, version_1()), (2, version_2()), (3, version_3())] {
+        let store = Store::open(folder.path()).await.unwrap();
+        let found: i64 = store
+            .read(|c| Ok(c.pragma_query_value(None, "user_version", |row| row.get(0))?))
+            .await
+            .unwrap();
+        assert_eq!(
+            usize::try_from(found).unwrap(),
+            schema::VERSION,
+            "from {version}"
+        );
+        let open = store.open_tasks().await.unwrap();
+        assert_eq!(open.len(), 1, "from {version}");
+        let id = open[0].task.id.clone();
+        store.record(&id, &labelled()).await.unwrap();
+        assert!(store.finish(&id, Ok(answer("a"))).await.unwrap());
+        store.accept(accepting(task("t9"))).await.unwrap();
+        assert_eq!(
+            store.audit(None).await.unwrap().faults,
+            [],
+            "from {version}"
+        );
+        store.verify().await.unwrap();
+    }
+}

@@ -55,7 +55,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let limits = Limits { messages: 5, bytes: 120 };
+            let limits = Limits { messages: 5, bytes: 120, ..Limits::default() };
             let mut store = Store::open_with(folder.path(), outbox(limits), KeySource::default()).await.unwrap();
             let mut model = Model::default();
             for (serial, step) in (0u32..).zip(steps) {

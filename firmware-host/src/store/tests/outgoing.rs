@@ -11,16 +11,17 @@ async fn each_state_and_the_result_are_reported_with_what_they_report() {
     store.finish(&id, Ok(answer("oil is low"))).await.unwrap();
     let sent = sent(&store).await;
     let topics: Vec<_> = sent.iter().map(|(topic, _)| topic.as_str()).collect();
-    let state = "tasks/t1/state";
-    assert_eq!(topics, [state, state, state, "tasks/t1/result"]);
-    let result: serde_json::Value = serde_json::from_str(&sent[3].1).unwrap();
+    // The newest state takes the place of those that nobody has taken yet.
+    assert_eq!(topics, ["tasks/t1/state", "tasks/t1/result"]);
+    let result: serde_json::Value = serde_json::from_str(&sent[1].1).unwrap();
     assert_eq!(result["state"], "done");
     assert_eq!(result["answer"], "oil is low");
     assert_eq!(result["cost_usd"], 0.0015);
-    serde_json::from_str::<shoal_wire::ResultHead>(&sent[3].1).unwrap();
-    for (_, payload) in &sent[..3] {
-        serde_json::from_str::<shoal_wire::StateMessage>(payload).unwrap();
-    }
+    serde_json::from_str::<shoal_wire::ResultHead>(&sent[1].1).unwrap();
+    let said: shoal_wire::StateMessage = serde_json::from_str(&sent[0].1).unwrap();
+    assert_eq!(said.state, shoal_wire::State::Done);
+    let queued = store.undelivered(9, usize::MAX).await.unwrap();
+    assert!(queued[0].message.retain && queued[0].message.keep.is_some());
 }
 
 #[tokio::test]
@@ -95,7 +96,10 @@ async fn an_approval_is_retained_while_it_is_open() {
     let mut retained = BTreeMap::new();
     for queued in store.undelivered(100, usize::MAX).await.unwrap() {
         if queued.message.retain {
-            retained.insert(queued.message.topic, queued.message.payload.len());
+            let topic = queued.message.topic;
+            if topic.contains("approvals") {
+                retained.insert(topic, queued.message.payload.len());
+            }
         }
     }
     assert_eq!(retained.values().collect::<Vec<_>>(), [&0, &0]);
@@ -107,6 +111,7 @@ async fn a_full_outbox_drops_telemetry_then_events_and_never_results() {
     let limits = Limits {
         messages: 4,
         bytes: 1_000,
+        ..Limits::default()
     };
     let store = Store::open_with(folder.path(), outbox(limits), KeySource::default())
         .await
@@ -153,6 +158,7 @@ async fn results_that_fill_the_outbox_by_their_bytes_refuse_tasks_too() {
     let limits = Limits {
         messages: 100,
         bytes: 1_000,
+        ..Limits::default()
     };
     let store = Store::open_with(folder.path(), outbox(limits), KeySource::default())
         .await
@@ -177,4 +183,30 @@ async fn a_question_that_is_closed_before_the_broker_has_it_leaves_the_outbox() 
     let said: Vec<_> = said.iter().filter(|(to, _)| *to == topic).collect();
     // The question may have left without an acknowledgement, so that it is closed is still said.
     assert_eq!(said, [&(topic.clone(), String::new())]);
+}
+
+#[tokio::test]
+async fn each_state_is_kept_while_the_broker_is_there_and_the_newest_alone_while_it_is_not() {
+    let (_folder, store) = store().await;
+    store.report_under(Some(root())).await.unwrap();
+    let step = async |id: &str| {
+        store.accept(by_mqtt(task(id), None)).await.unwrap();
+        store.record(&task(id).id, &labelled()).await.unwrap();
+    };
+    let topics = async || {
+        let sent = sent(&store).await.into_iter();
+        let topics: Vec<_> = sent.map(|(topic, _)| topic).collect();
+        topics.join(" ").replace("tasks/", "").replace("/state", "")
+    };
+    step("t1").await;
+    assert_eq!(topics().await, "t1");
+    store.begin_backlog().await.unwrap();
+    step("t2").await;
+    assert_eq!(topics().await, "t1 t2 t2");
+    // In the backlog an older state would come after a newer one.
+    store.finish(&task("t1").id, Ok(answer("a"))).await.unwrap();
+    assert_eq!(topics().await, "t2 t2 t1 t1/result");
+    store.end_backlog().await.unwrap();
+    assert_eq!(store.begin_backlog().await.unwrap(), 6);
+    assert_eq!(topics().await, "t2 t1 t1/result");
 }
