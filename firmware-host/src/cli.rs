@@ -5,11 +5,14 @@ mod ask;
 mod bench;
 mod board;
 mod doctor;
+mod eval;
 mod keys;
+mod learn;
 mod models;
 mod plan;
 mod policy;
 mod serve;
+mod study;
 mod text;
 mod trace;
 mod trial;
@@ -84,6 +87,12 @@ enum Command {
     /// Do what may crash, for another process of this program
     #[command(subcommand, hide = true)]
     Try(trial::Action),
+    /// Learn a head from examples, on the model that is served
+    #[command(subcommand)]
+    Learn(learn::Action),
+    /// Measure a head on examples
+    #[command(subcommand)]
+    Eval(eval::Action),
 }
 
 impl Cli {
@@ -97,9 +106,12 @@ impl Cli {
     }
 
     fn places(&self) -> Places {
-        let data = self
-            .data
-            .clone()
+        let named = match self.command {
+            // Their --data names examples; their folder is that of SHOAL_DATA.
+            Command::Learn(_) | Command::Eval(_) => None,
+            _ => self.data.clone(),
+        };
+        let data = named
             .or_else(|| {
                 std::env::var_os("SHOAL_DATA")
                     .filter(|folder| !folder.is_empty())
@@ -125,13 +137,15 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Plan(options) => plan::run(&places, options, out).await,
         Command::Trace(options) => trace::run(&places, options, out).await,
         Command::Approvals(options) => approvals::run(&places, options, out).await,
-        Command::Policy(action) => policy::run(&places, action, out),
+        Command::Policy(action) => policy::run(&places, action, out).await,
         Command::Keys(action) => keys::run(&places, action, out).await,
         Command::Models(action) => models::run(&places, action, out).await,
         Command::Board(options) => board::run(&places, options, out),
         Command::Try(action) => trial::run(action, out),
         Command::Doctor(options) => doctor::run(&places, options, out).await,
         Command::Bench(action) => bench::run(&places, action, out).await,
+        Command::Learn(action) => learn::run(&places, action, out).await,
+        Command::Eval(action) => eval::run(&places, action, out).await,
     }
 }
 
@@ -225,6 +239,13 @@ mod tests {
     fn folder_and_config_are_where_they_are_said_to_be() {
         let cli = Cli::try_parse_from(["shoal", "board", "--data", "/d"]).unwrap();
         assert_eq!(cli.places().config, Path::new("/d/shoal.toml"));
+        let eval = ["shoal", "eval", "privacy", "--data", "/a", "/b"];
+        let cli = Cli::try_parse_from(eval).unwrap();
+        assert!(!cli.places().config.starts_with("/a"));
+        let Command::Eval(eval::Action::Privacy(options)) = cli.command else {
+            unreachable!("another command was parsed");
+        };
+        assert_eq!(options.data, [PathBuf::from("/a"), "/b".into()]);
         let cli = Cli::try_parse_from(["shoal", "serve", "--data", "/d", "--config", "c"]).unwrap();
         assert_eq!(cli.places().config, Path::new("c"));
     }

@@ -38,6 +38,7 @@ pub(crate) mod sums;
 mod tap;
 mod template;
 mod threads;
+mod twice;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ use std::{
 
 use async_trait::async_trait;
 use shoal_conductor::{
+    head::states::{Reading, States},
     id::{TaskId, WorkerId},
     prompt::Prompt,
     unit::Tokens,
@@ -405,6 +407,37 @@ impl Backbone for Engine {
 
     async fn hidden_of(&self, prompt: Prompt) -> Result<Vec<f32>, WorkerError> {
         self.state(Source::Prompt(Box::new(prompt))).await
+    }
+
+    async fn states(
+        &self,
+        text: &str,
+        reading: &Reading,
+        task: Option<&TaskId>,
+    ) -> Result<States, WorkerError> {
+        let (text, reading) = (Arc::<str>::from(text), Arc::new(reading.clone()));
+        let mut all = States::default();
+        let (mut piece, mut pieces) = (0, usize::from(!text.is_empty()));
+        // One after another, so that a long text leaves room for others between its pieces.
+        while piece < pieces {
+            let (done, states) = oneshot::channel();
+            let work = Work::States {
+                text: Arc::clone(&text),
+                reading: Arc::clone(&reading),
+                piece,
+                done,
+            };
+            let id = &self.shared.id;
+            let cancel = CancellationToken::new();
+            self.submit(id, Priority::Decision, task.cloned(), cancel, work)?;
+            let states = states.await.unwrap_or(Err(JobError::broken()));
+            let states = states.map_err(|e| e.by(id))?;
+            pieces = reading.pieces(states.ends.len());
+            all.values.extend(states.values);
+            (all.ends, all.width) = (states.ends, states.width);
+            piece += 1;
+        }
+        Ok(all)
     }
 }
 

@@ -56,6 +56,7 @@ impl Fake {
             ),
             workers: vec![self.clone()],
             backbone: None,
+            head: None,
             route: Arc::new(Rule),
             journal: Arc::new(store.clone()),
             desk: Arc::new(store.clone()),

@@ -19,7 +19,7 @@ use self::{
     resident::{ResidentTable, residents},
     worker::{WorkerTable, workers},
 };
-use super::{ApiLimits, Config, Model, Mqtt};
+use super::{ApiLimits, Config, Head, Model, Mqtt};
 use crate::secret::Secret;
 
 /// The model that `cargo xtask` fetches.
@@ -39,6 +39,7 @@ pub struct File {
     conductor: ConductorTable,
     limits: LimitTable,
     store: StoreTable,
+    privacy: PrivacyTable,
     workers: Vec<WorkerTable>,
     models: Vec<ResidentTable>,
 }
@@ -56,6 +57,7 @@ impl Default for File {
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
             store: StoreTable::default(),
+            privacy: PrivacyTable::default(),
             workers: Vec::new(),
             models: Vec::new(),
         }
@@ -204,6 +206,22 @@ struct StoreTable {
     key_file: Option<PathBuf>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PrivacyTable {
+    head: bool,
+    head_file: Option<PathBuf>,
+}
+
+impl Default for PrivacyTable {
+    fn default() -> Self {
+        Self {
+            head: false,
+            head_file: None,
+        }
+    }
+}
+
 /// A value that makes no sense.
 #[derive(Debug)]
 pub struct BadValue {
@@ -260,6 +278,17 @@ impl File {
             residents: residents(self.models, &workers, data)?,
             workers,
             policy: Config::resolve(data, self.policy),
+            head: match (self.privacy.head, self.privacy.head_file) {
+                (true, None) => Head::Shipped,
+                (true, Some(path)) => Head::File(Config::resolve(data, path)),
+                (false, None) => Head::Off,
+                (false, Some(_)) => {
+                    return Err(bad(
+                        "privacy.head_file",
+                        "[privacy] head is false: remove one of the two",
+                    ));
+                }
+            },
             data: data.to_owned(),
         })
     }
