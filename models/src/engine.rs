@@ -415,29 +415,7 @@ impl Backbone for Engine {
         reading: &Reading,
         task: Option<&TaskId>,
     ) -> Result<States, WorkerError> {
-        let (text, reading) = (Arc::<str>::from(text), Arc::new(reading.clone()));
-        let mut all = States::default();
-        let (mut piece, mut pieces) = (0, usize::from(!text.is_empty()));
-        // One after another, so that a long text leaves room for others between its pieces.
-        while piece < pieces {
-            let (done, states) = oneshot::channel();
-            let work = Work::States {
-                text: Arc::clone(&text),
-                reading: Arc::clone(&reading),
-                piece,
-                done,
-            };
-            let id = &self.shared.id;
-            let cancel = CancellationToken::new();
-            self.submit(id, Priority::Decision, task.cloned(), cancel, work)?;
-            let states = states.await.unwrap_or(Err(JobError::broken()));
-            let states = states.map_err(|e| e.by(id))?;
-            pieces = reading.pieces(states.ends.len());
-            all.values.extend(states.values);
-            (all.ends, all.width) = (states.ends, states.width);
-            piece += 1;
-        }
-        Ok(all)
+        self.read_twice(text, reading, task).await
     }
 }
 

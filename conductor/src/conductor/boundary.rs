@@ -333,7 +333,7 @@ impl World {
         let label = own.join(self.declared).join(unseen);
         let plainly = squeezed(read).contains(&squeezed(text));
         // What nobody looked for is not masked, only restricted.
-        let looked_for = !kind.is_empty() && !(self.blind && kind == "organization");
+        let looked_for = !(kind.is_empty() || self.blind && kind == "organization");
         let masked = place == Place::Remote
             && looked_for
             && (self.escalation[own as usize] != Escalation::Free || own > clearance);

@@ -161,7 +161,6 @@ fn gradients(
         .map(|shard| batch.iter().skip(shard).step_by(SHARDS).copied().collect())
         .collect();
     let threads = course.threads.clamp(1, SHARDS);
-    let mut found: Vec<Option<[Vec<f32>; 4]>> = vec![None; SHARDS];
     let work = |number: usize, shard: &[Part<'_>]| {
         let mut gradients = empty(net.sizes);
         for (at, part) in shard.iter().enumerate() {
@@ -170,25 +169,22 @@ fn gradients(
         }
         gradients
     };
-    thread::scope(|scope| {
-        let mut slots: Vec<Vec<(usize, &mut Option<[Vec<f32>; 4]>)>> =
-            (0..threads).map(|_| Vec::new()).collect();
-        for (number, slot) in found.iter_mut().enumerate() {
-            slots[number % threads].push((number, slot));
-        }
-        for slots in slots {
-            let (work, shards) = (&work, &shards);
-            scope.spawn(move || {
-                for (number, slot) in slots {
-                    *slot = Some(work(number, &shards[number]));
-                }
-            });
-        }
-    });
+    let mut found = Vec::with_capacity(SHARDS);
+    for (round, shards) in shards.chunks(threads).enumerate() {
+        thread::scope(|scope| {
+            let begin = |(at, shard): (usize, &'_ Vec<Part<'_>>)| {
+                let number = round * threads + at;
+                let (work, shard) = (&work, shard.clone());
+                scope.spawn(move || work(number, &shard))
+            };
+            let running: Vec<_> = shards.iter().enumerate().map(begin).collect();
+            found.extend(running.into_iter().filter_map(|shard| shard.join().ok()));
+        });
+    }
     let mut sum = empty(net.sizes);
     #[expect(clippy::cast_precision_loss, reason = "some thousands of words")]
     let share = 1.0 / words.max(1) as f32;
-    for gradients in found.into_iter().flatten() {
+    for gradients in found {
         for (sum, gradient) in sum.iter_mut().zip(gradients) {
             for (sum, value) in sum.iter_mut().zip(gradient) {
                 *sum += value * share;
@@ -306,9 +302,11 @@ impl Adam {
         self.steps += 1;
         let first_bias = 1.0 - FIRST.powi(self.steps);
         let second_bias = 1.0 - SECOND.powi(self.steps);
-        for matrix in 0..4 {
-            let weights = net.weights[matrix].iter_mut().zip(&gradients[matrix]);
-            let moments = self.first[matrix].iter_mut().zip(&mut self.second[matrix]);
+        let matrices = net.weights.iter_mut().zip(gradients);
+        let moments = self.first.iter_mut().zip(&mut self.second);
+        for ((weights, gradients), (first, second)) in matrices.zip(moments) {
+            let weights = weights.iter_mut().zip(gradients);
+            let moments = first.iter_mut().zip(second);
             for ((weight, gradient), (first, second)) in weights.zip(moments) {
                 *first = FIRST * *first + (1.0 - FIRST) * gradient;
                 *second = SECOND * *second + (1.0 - SECOND) * gradient * gradient;

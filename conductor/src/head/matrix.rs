@@ -111,7 +111,7 @@ pub(super) fn transposed(a: &[f32], k: usize) -> Vec<f32> {
 
 /// Each row with those before and after it, `reach` to each side, as one row; beyond the ends is nought.
 pub(super) fn windows(a: &[f32], k: usize, reach: usize) -> Vec<f32> {
-    let n = if k == 0 { 0 } else { a.len() / k };
+    let n = a.len().checked_div(k).unwrap_or(0);
     let taps = 2 * reach + 1;
     let mut out = vec![0.0; n * taps * k];
     for (row, out) in out.chunks_exact_mut(taps * k).enumerate() {

@@ -251,8 +251,8 @@ mod tests {
             .matrices()
             .map(|(rows, columns)| vec![0.0; rows * columns]);
         net.back(input, &pass, &pull, &mut gradients, |_, _| ());
-        for matrix in 0..4 {
-            for at in 0..net.weights[matrix].len() {
+        for (matrix, gradients) in gradients.iter().enumerate() {
+            for (at, &found) in gradients.iter().enumerate() {
                 let old = net.weights[matrix][at];
                 net.weights[matrix][at] = old + 1e-2;
                 let above = value(&net);
@@ -260,7 +260,6 @@ mod tests {
                 let below = value(&net);
                 net.weights[matrix][at] = old;
                 let slope = (above - below) / 2e-2;
-                let found = gradients[matrix][at];
                 assert!(
                     (slope - found).abs() < 0.05 * (1.0 + found.abs()),
                     "{matrix} {at}: {slope} {found}"

@@ -1,11 +1,55 @@
 //! A text that is read twice, for the states of all its tokens.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use llama_cpp_2::token::LlamaToken;
-use shoal_conductor::head::states::{Reading, States};
+use shoal_conductor::{
+    head::states::{Reading, States},
+    id::TaskId,
+    worker::WorkerError,
+};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use super::{job::JobError, resident::Resident};
+use super::{
+    Engine,
+    job::{JobError, Priority, Work},
+    resident::Resident,
+};
+
+impl Engine {
+    /// The states of all tokens of a text.
+    pub(super) async fn read_twice(
+        &self,
+        text: &str,
+        reading: &Reading,
+        task: Option<&TaskId>,
+    ) -> Result<States, WorkerError> {
+        let (text, reading) = (Arc::<str>::from(text), Arc::new(reading.clone()));
+        let mut all = States::default();
+        let (mut piece, mut pieces) = (0, usize::from(!text.is_empty()));
+        // One after another, so that a long text leaves room for others between its pieces.
+        while piece < pieces {
+            let (done, states) = oneshot::channel();
+            let work = Work::States {
+                text: Arc::clone(&text),
+                reading: Arc::clone(&reading),
+                piece,
+                done,
+            };
+            let id = &self.shared.id;
+            let cancel = CancellationToken::new();
+            self.submit(id, Priority::Decision, task.cloned(), cancel, work)?;
+            let states = states.await.unwrap_or(Err(JobError::broken()));
+            let states = states.map_err(|e| e.by(id))?;
+            pieces = reading.pieces(states.ends.len());
+            all.values.extend(states.values);
+            (all.ends, all.width) = (states.ends, states.width);
+            piece += 1;
+        }
+        Ok(all)
+    }
+}
 
 impl Resident {
     /// The tokens of one piece as they are read, which of them are wanted, and the states without their values.
