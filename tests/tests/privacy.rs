@@ -28,7 +28,7 @@ async fn shoal(setup: &Setup, arguments: &[&str]) -> Result<Output> {
 
 #[tokio::test]
 async fn the_evaluation_has_the_agreed_keys_and_the_shipped_head_finds_plain_names() -> Result<()> {
-    let setup = Setup::new()?;
+    let setup = Setup::new()?.head(true);
     setup.write()?;
     let data = setup.data().join("examples.jsonl");
     std::fs::write(&data, DATA)?;
@@ -57,7 +57,7 @@ async fn the_evaluation_has_the_agreed_keys_and_the_shipped_head_finds_plain_nam
 
 #[tokio::test]
 async fn a_head_of_another_model_stops_the_start_and_says_what_to_do() -> Result<()> {
-    let setup = Setup::new()?;
+    let setup = Setup::new()?.head(true);
     let other = setup.data().join("other.gguf");
     let mut bytes = std::fs::read(model()?)?;
     // The last weight: the same model to all appearances.
@@ -74,7 +74,7 @@ async fn a_head_of_another_model_stops_the_start_and_says_what_to_do() -> Result
         errors.contains("shoal learn") && errors.contains("head = false"),
         "{errors}"
     );
-    let setup = setup.config("\n[privacy]\nhead = false\n");
+    let setup = setup.head(false);
     setup.write()?;
     let output = shoal(&setup, &["policy", "explain", "hello"]).await?;
     assert!(output.status.success());

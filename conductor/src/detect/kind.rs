@@ -103,7 +103,7 @@ impl Kind {
             (Self::ORGANIZATION, Label::Internal),
             (Self::ADDRESS, Label::Confidential),
             (Self::DATE, Label::Internal),
-            (Self::IDENTIFIER, Label::Confidential),
+            (Self::IDENTIFIER, Label::Internal),
             (Self::CARD, Label::Restricted),
             (Self::IBAN, Label::Confidential),
             (Self::IP, Label::Internal),

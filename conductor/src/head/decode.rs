@@ -9,6 +9,9 @@ use super::{class::Class, sensitivity::Cuts};
 /// Marks that a piece neither begins nor ends with.
 const EDGES: &str = ".,;:!?\"'’‘“”`´()[]{}<>|*-–—_/\\#=+&@，。！？；：、「」『』《》（）";
 
+/// How many digits a word with letters among them has at least to be taken for somebody's or something's number.
+const DIGITS: usize = 5;
+
 /// From how many characters on a sensitive word makes a longer word sensitive that it is a part of.
 const LONG: usize = 5;
 
@@ -46,6 +49,9 @@ pub(super) fn chosen(
     for (at, word) in folded.iter().enumerate() {
         on[at] |= best.contains_key(word.as_str()) && score(at) > cuts.repeat;
     }
+    for (at, word) in folded.iter().enumerate() {
+        on[at] |= is_number_of_something(word);
+    }
     let long = best.keys().filter(|word| word.chars().count() >= LONG);
     // With none there is nothing to look for, and too many are too many for any text that a head reads.
     if let Ok(within) = AhoCorasick::new(long) {
@@ -54,6 +60,12 @@ pub(super) fn chosen(
         }
     }
     on
+}
+
+/// Whether a word is like a customer's or a device's number: many digits, and letters.
+fn is_number_of_something(word: &str) -> bool {
+    let digits = word.chars().filter(|c| c.is_numeric()).count();
+    digits >= DIGITS && word.chars().any(char::is_alphabetic)
 }
 
 /// The pieces that the chosen words make up: in order, not overlapping.
@@ -171,6 +183,14 @@ mod tests {
                 &[2.0, -9.0, -9.0, -9.0, 2.0]
             ),
             ["Acmeco", "acmecoish", "Ann"]
+        );
+    }
+
+    #[test]
+    fn a_word_of_letters_and_many_digits_is_a_number_of_something() {
+        assert_eq!(
+            found("M6333263 a 63332633 4th", &[-9.0, -9.0, -9.0, -9.0]),
+            ["M6333263"]
         );
     }
 

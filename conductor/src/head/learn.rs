@@ -19,6 +19,8 @@ const SHARDS: usize = 4;
 const PIECE: usize = 256;
 /// Steps until the step has its full size.
 const WARM_UP: f32 = 50.0;
+/// How much it counts whether a span begins with a word, beside whether the word is sensitive. Few words are in spans.
+const BEGINS: f32 = 4.0;
 
 /// One text to learn from.
 #[derive(Clone, Debug)]
@@ -172,12 +174,11 @@ fn gradients(
     let mut found = Vec::with_capacity(SHARDS);
     for (round, shards) in shards.chunks(threads).enumerate() {
         thread::scope(|scope| {
-            let begin = |(at, shard): (usize, &'_ Vec<Part<'_>>)| {
-                let number = round * threads + at;
-                let (work, shard) = (&work, shard.clone());
-                scope.spawn(move || work(number, &shard))
-            };
-            let running: Vec<_> = shards.iter().enumerate().map(begin).collect();
+            let mut running = Vec::with_capacity(threads);
+            for (at, shard) in shards.iter().enumerate() {
+                let (number, work) = (round * threads + at, &work);
+                running.push(scope.spawn(move || work(number, shard)));
+            }
             found.extend(running.into_iter().filter_map(|shard| shard.join().ok()));
         });
     }
@@ -215,7 +216,8 @@ fn add_part(
         ..
     } = net.sizes;
     let Part { lesson, from, to } = part;
-    let states = values(&lesson.states[from * state..to * state], step);
+    let mut states = values(&lesson.states[from * state..to * state], step);
+    dropout(&mut states, course.drop, seed ^ 3 << 48);
     let input = Input {
         states: &states,
         shapes: &lesson.shapes[from * shape..to * shape],
@@ -262,13 +264,13 @@ fn slopes(row: &[f32], target: &Target, weights: [f32; 2]) -> Vec<f32> {
         false => logistic(*sensitive),
     };
     if let Some((class, first)) = target.span {
-        slopes[1] = logistic(*begins) - f32::from(u8::from(first));
+        slopes[1] = BEGINS * (logistic(*begins) - f32::from(u8::from(first)));
         let top = row[2..].iter().copied().fold(f32::MIN, f32::max);
         let powers: Vec<f32> = row[2..].iter().map(|value| (value - top).exp()).collect();
         let sum: f32 = powers.iter().sum();
         for (at, power) in powers.iter().enumerate() {
             let is = f32::from(u8::from(at == class));
-            slopes[2 + at] = 0.3 * (power / sum - is);
+            slopes[2 + at] = power / sum - is;
         }
     }
     slopes

@@ -26,7 +26,7 @@ pub struct Reading {
 impl Default for Reading {
     fn default() -> Self {
         Self {
-            layers: vec![13, 19],
+            layers: vec![8, 13, 19],
             window: 448,
             overlap: 64,
             between: "\n\n".to_owned(),

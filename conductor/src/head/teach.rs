@@ -41,17 +41,17 @@ impl Plan {
     pub const fn new(threads: usize) -> Self {
         Self {
             course: Course {
-                rounds: 8,
+                rounds: 10,
                 step: 2e-3,
-                decay: 1e-2,
-                drop: 0.25,
-                weights: [1.5, 10.0],
+                decay: 0.1,
+                drop: 0.4,
+                weights: [1.0, 20.0],
                 seed: 1,
                 threads,
             },
             nets: 1,
             projected: 64,
-            hidden: 64,
+            hidden: 128,
             reach: 2,
         }
     }
@@ -308,14 +308,14 @@ pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>
         shares.clone().fold(0.0, f64::max) + 0.02 * shares.sum::<f64>()
     };
     let mut best = Cuts {
-        sensitive: 0.0,
-        extend: -0.5,
-        repeat: -2.0,
-        begin: 0.0,
+        sensitive: -1.5,
+        extend: -2.0,
+        repeat: -3.5,
+        begin: -1.0,
     };
     let mut least = worst(&best);
     // One after another, twice: the cuts hardly depend on each other.
-    for steps in [[0.5; 4], [0.25; 4]] {
+    for steps in [[0.75; 4], [0.25; 4]] {
         for (which, step) in steps.into_iter().enumerate() {
             let middle = best;
             for times in -4i8..=4 {
@@ -341,25 +341,49 @@ pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>
     best
 }
 
-/// Pieces of both kinds, in order and disjoint; those of patterns come first.
+/// Pieces of both kinds, in order and disjoint, which mask what either masks. What lies within another piece is a part of it,
+/// but a pattern that holds several pieces, such as an address with its number and town, is those.
 #[must_use]
 pub fn united(pieces: &[(Range<usize>, Class)], more: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut all = more.to_vec();
-    for (piece, _) in pieces {
-        let mut at = piece.start;
-        for other in more {
-            if other.end <= at || other.start >= piece.end {
-                continue;
+    let mut all: Vec<Range<usize>> = pieces.iter().map(|(piece, _)| piece.clone()).collect();
+    for pattern in more {
+        let from = all.partition_point(|piece| piece.end <= pattern.start);
+        let to = all.partition_point(|piece| piece.start < pattern.end);
+        let Some(touched) = all.get_mut(from..to.max(from)) else {
+            continue;
+        };
+        match touched {
+            [] => all.insert(from, pattern.clone()),
+            [first, .., last] => {
+                first.start = first.start.min(pattern.start);
+                last.end = last.end.max(pattern.end);
+                for at in from + 1..to {
+                    all[at - 1].end = all[at].start;
+                }
             }
-            if other.start > at {
-                all.push(at..other.start);
-            }
-            at = other.end;
-        }
-        if at < piece.end {
-            all.push(at..piece.end);
+            [one] => *one = one.start.min(pattern.start)..one.end.max(pattern.end),
         }
     }
-    all.sort_by_key(|span| span.start);
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_and_patterns_mask_what_either_masks_and_stay_disjoint() {
+        let piece = |span: Range<usize>| (span, Class::Address);
+        let pieces = [piece(3..5), piece(6..9), piece(12..20)];
+        for (pattern, expected) in [
+            (0..2, vec![0..2, 3..5, 6..9, 12..20]),
+            (2..10, vec![2..6, 6..10, 12..20]),
+            (13..15, vec![3..5, 6..9, 12..20]),
+            (10..30, vec![3..5, 6..9, 10..30]),
+            (8..13, vec![3..5, 6..12, 12..20]),
+            (25..30, vec![3..5, 6..9, 12..20, 25..30]),
+        ] {
+            assert_eq!(united(&pieces, &[pattern]), expected);
+        }
+    }
 }

@@ -40,22 +40,22 @@ pub struct Teaching {
     #[arg(long, value_name = "N", value_delimiter = ',')]
     layers: Vec<u16>,
     /// Times that all examples are read
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 10)]
     rounds: usize,
     /// Hidden values of a network
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 128)]
     hidden: usize,
     /// Words on each side that a window takes in
     #[arg(long, value_name = "N", default_value_t = 2)]
     reach: usize,
     /// How much a sensitive word counts beside another, in examples with spans
-    #[arg(long, value_name = "X", default_value_t = 1.5)]
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
     span_weight: f32,
     /// The same in examples with units
-    #[arg(long, value_name = "X", default_value_t = 10.0)]
+    #[arg(long, value_name = "X", default_value_t = 20.0)]
     unit_weight: f32,
     /// The share of values that is dropped while learning
-    #[arg(long, value_name = "X", default_value_t = 0.25)]
+    #[arg(long, value_name = "X", default_value_t = 0.4)]
     drop: f32,
     /// Where chance begins
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -206,20 +206,11 @@ struct StoreTable {
     key_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct PrivacyTable {
     head: bool,
     head_file: Option<PathBuf>,
-}
-
-impl Default for PrivacyTable {
-    fn default() -> Self {
-        Self {
-            head: false,
-            head_file: None,
-        }
-    }
 }
 
 /// A value that makes no sense.

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Engine,
-    job::{JobError, Priority, Work},
+    Engine, Priority,
+    job::{JobError, Work},
     resident::Resident,
 };
 
