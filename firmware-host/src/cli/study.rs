@@ -184,7 +184,7 @@ impl Reader {
     /// The states of a text's tokens.
     pub async fn states(&self, text: &str) -> Result<States, Fault> {
         let place = self.place(text);
-        if let Some(states) = place.as_deref().and_then(|place| kept(place)) {
+        if let Some(states) = place.as_deref().and_then(kept) {
             return Ok(states);
         }
         let Some(engine) = &self.engine else {
