@@ -9,16 +9,19 @@ use crate::{
     desk::Desk,
     detect::DetectError,
     explain::Explanation,
+    head::sensitivity::Sensitivity,
     id::WorkerId,
     label::Label,
     ledger::Ledger,
     mini,
     plan::Plan,
     policy::Policy,
+    reader::Reader,
     route::Route,
     rules::{Rules, Standing},
     run::{Job, Mode, Outputs, Run, Start},
     task::{Answer, Failure, Outcome, Target, Task},
+    text::Labelled,
     trace::{Event, Journal},
     ultra,
     unit::Millis,
@@ -34,6 +37,8 @@ pub struct Parts {
     pub workers: Vec<Arc<dyn Worker>>,
     /// The model on this board that plans, if there is one.
     pub backbone: Option<Arc<dyn Backbone>>,
+    /// Finds in a text what patterns cannot, on the backbone's states; `None` is to do without.
+    pub head: Option<Arc<Sensitivity>>,
     /// Chooses the turns of `shoal-mini`.
     pub route: Arc<dyn Route>,
     /// Where traces are kept.
@@ -50,6 +55,7 @@ pub struct Parts {
 pub struct Conductor {
     pub(crate) parts: Parts,
     standing: Standing,
+    reader: Reader,
 }
 
 impl Conductor {
@@ -58,6 +64,7 @@ impl Conductor {
         let rules = Rules::try_new(Arc::clone(&parts.policy))?;
         Ok(Self {
             standing: Standing::new(rules),
+            reader: Reader::new(parts.head.clone(), parts.backbone.clone()),
             parts,
         })
     }
@@ -96,16 +103,14 @@ impl Conductor {
         cancel: CancellationToken,
     ) -> Outcome {
         let rules = self.standing.get();
-        let run = self.start(
-            &rules,
-            Start {
-                task,
-                mode: Mode::Live,
-                history,
-                text,
-                cancel,
-            },
-        );
+        let start = Start {
+            task,
+            mode: Mode::Live,
+            history,
+            text,
+            cancel,
+        };
+        let run = self.start(&rules, start).await;
         let (number, outputs, streamed) = conduct(&run).await?;
         let Some(output) = outputs.get(&number) else {
             return Err(Failure::NobodyMay {
@@ -130,16 +135,14 @@ impl Conductor {
     /// What would run where, and why. Calls no worker, asks nobody and records nothing; the backbone may think.
     pub async fn plan(&self, task: &Task) -> Result<Plan, Failure> {
         let rules = self.standing.get();
-        let run = self.start(
-            &rules,
-            Start {
-                task,
-                mode: Mode::Plan,
-                history: &[],
-                text: None,
-                cancel: CancellationToken::new(),
-            },
-        );
+        let start = Start {
+            task,
+            mode: Mode::Plan,
+            history: &[],
+            text: None,
+            cancel: CancellationToken::new(),
+        };
+        let run = self.start(&rules, start).await;
         let failure = conduct(&run).await.err();
         if let Some(failure @ Failure::UnknownWorker { .. }) = failure {
             return Err(failure);
@@ -149,14 +152,16 @@ impl Conductor {
     }
 
     /// What is sensitive in a text from this origin (`api:NAME`, `mqtt:TOPIC`, `cli`), and who may read it.
-    #[must_use]
-    pub fn explain(&self, text: &str, declared: Label, from: &str) -> Explanation {
+    pub async fn explain(&self, text: &str, declared: Label, from: &str) -> Explanation {
         let rules = self.standing.get();
+        let declared = declared.join(rules.policy.bounds(from).label);
+        let text = Labelled::new(text, declared, &rules.detectors);
+        let text = self.reader.read(text, &rules.detectors, None).await;
         Explanation::new(text, declared, from, &rules, &self.parts.workers)
     }
 
-    fn start<'a>(&'a self, rules: &'a Rules, start: Start<'a>) -> Run<'a> {
-        Run::new(&self.parts, rules, &self.standing, start)
+    async fn start<'a>(&'a self, rules: &'a Rules, start: Start<'a>) -> Run<'a> {
+        Run::new(&self.parts, rules, &self.standing, &self.reader, start).await
     }
 }
 

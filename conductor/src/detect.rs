@@ -97,6 +97,25 @@ impl Detectors {
         })
     }
 
+    /// The label of a type. One that policy does not know is as high as can be.
+    #[must_use]
+    pub fn label_of(&self, kind: &Kind) -> Label {
+        self.labels.get(kind).copied().unwrap_or(Label::Restricted)
+    }
+
+    /// Findings of other detectors, each with the label that its type has here where that is higher.
+    #[must_use]
+    pub fn raised(&self, found: &[Finding]) -> Vec<Finding> {
+        let raise = |finding: &Finding| {
+            let here = self.labels.get(&finding.kind).copied();
+            Finding {
+                label: finding.label.join(here.unwrap_or(finding.label)),
+                ..finding.clone()
+            }
+        };
+        found.iter().map(raise).collect()
+    }
+
     /// What is sensitive in `text`: sorted, not overlapping. Where two overlap, the higher label wins and then the
     /// longer; what is left of the other one stays a finding.
     #[must_use]
@@ -107,7 +126,7 @@ impl Detectors {
         raw.sort_unstable_by(|a, b| (a.0.start, a.0.end, &a.1).cmp(&(b.0.start, b.0.end, &b.1)));
         raw.dedup();
         let found = raw.into_iter().map(|(span, kind)| Finding {
-            label: self.labels.get(&kind).copied().unwrap_or(Label::Restricted),
+            label: self.label_of(&kind),
             span,
             kind,
         });

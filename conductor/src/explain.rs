@@ -54,16 +54,14 @@ pub struct WorkerVerdict {
 
 impl Explanation {
     pub(crate) fn new(
-        text: &str,
+        labelled: Labelled,
         declared: Label,
         from: &str,
         rules: &Rules,
         workers: &[Arc<dyn Worker>],
     ) -> Self {
-        let bounds = rules.policy.bounds(from);
-        let declared = declared.join(bounds.label);
-        let (gate, detectors) = (&rules.gate, &rules.detectors);
-        let labelled = Labelled::new(text, declared, detectors);
+        let (gate, bounds) = (&rules.gate, rules.policy.bounds(from));
+        let text = labelled.text();
         let (mut byte, mut character) = (0, 0);
         let mut advance = |to: usize| {
             character += text[byte..to].chars().count();

@@ -13,6 +13,7 @@ use crate::{
     cleared::Cleared,
     conductor::{Conductor, Parts},
     desk::{Desk, DeskError, Question},
+    head::states::{Reading, States},
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
     ledger::{Charge, Estimate, Ledger, LedgerError},
@@ -168,6 +169,18 @@ impl Backbone for FakeWorker {
     async fn hidden_of(&self, _prompt: Prompt) -> Result<Vec<f32>, WorkerError> {
         Ok(vec![0.0])
     }
+
+    async fn states(
+        &self,
+        _text: &str,
+        _reading: &Reading,
+        _task: Option<&TaskId>,
+    ) -> Result<States, WorkerError> {
+        Err(WorkerError::Unreachable {
+            worker: self.id.clone(),
+            reason: "it has no states".to_owned(),
+        })
+    }
 }
 
 /// Journal, desk and ledger in memory.
@@ -272,6 +285,7 @@ impl Stage {
             policy: Arc::new(Policy::parse(policy, Path::new(".")).unwrap()),
             workers: workers.collect(),
             backbone: backbone.map(|backbone| Arc::clone(backbone) as _),
+            head: None,
             route: Arc::new(Rule),
             journal: Arc::clone(&host) as _,
             desk: Arc::clone(&host) as _,

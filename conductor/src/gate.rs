@@ -77,12 +77,14 @@ impl Draft {
         }
     }
 
-    /// The same by other detectors too, with every label raised to `least`.
+    /// The same by other detectors too, with every label raised to `least`, and what no detector can find (a name that the
+    /// head saw) to what its type has now.
     #[must_use]
     pub fn relabelled(&self, detectors: &Detectors, least: Label) -> Self {
         let again = |(role, text): &(Speaker, Labelled)| {
             let floor = text.floor().join(least);
-            let text = Labelled::new(text.text(), floor, detectors).with(text.findings().to_vec());
+            let text = Labelled::new(text.text(), floor, detectors)
+                .with(detectors.raised(text.findings()));
             (*role, text)
         };
         // The program's own words say nothing of anybody.

@@ -27,6 +27,7 @@ use crate::{
     id::WorkerId,
     label::Label,
     policy::{Policy, source::Bounds},
+    reader::Reader,
     rules::{Rules, Standing},
     task::{Failure, Task},
     text::Labelled,
@@ -99,6 +100,7 @@ pub(crate) struct Run<'a> {
     /// What it plans by: the rules that were in force when it began.
     pub gate: &'a Gate,
     pub detectors: &'a Detectors,
+    pub reader: &'a Reader,
     pub policy: &'a Policy,
     /// What it passes the gate by: the rules that are in force then.
     pub standing: &'a Standing,
@@ -132,32 +134,41 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(
+    pub async fn new(
         parts: &'a Parts,
         rules: &'a Rules,
         standing: &'a Standing,
+        reader: &'a Reader,
         start: Start<'a>,
     ) -> Self {
+        let began = Instant::now();
         let task = start.task;
         let (gate, detectors) = (&rules.gate, &*rules.detectors);
         let bounds = rules.policy.bounds(&task.from);
         let label = task.label.join(bounds.label);
+        let read = async |text: &str| {
+            let text = Labelled::new(text, label, detectors);
+            reader.read(text, detectors, Some(&task.id)).await
+        };
+        let mut messages = Vec::with_capacity(task.messages.len());
+        for message in &task.messages {
+            messages.push((message.role, read(&message.content).await));
+        }
+        let mut along = Vec::new();
+        for text in task.format.texts().iter().chain(&task.sampling.stop) {
+            along.push(read(text).await);
+        }
         let assignment = Assignment {
-            messages: task
-                .messages
-                .iter()
-                .map(|message| {
-                    let text = Labelled::new(message.content.as_str(), label, detectors);
-                    (message.role, text)
-                })
-                .collect(),
+            messages,
             format: task.format.clone(),
             sampling: task.sampling.clone(),
-            frame: frame(task, label, detectors),
+            frame: along.iter().map(Labelled::label).collect(),
         };
         let past = Past::read(start.history, detectors);
         let mut vault = Vault::default();
-        vault.learn(assignment.messages.iter().map(|(_, text)| text));
+        // The gate lets nothing go along that the vault knows, since that cannot be redacted.
+        let messages = assignment.messages.iter().map(|(_, text)| text);
+        vault.learn(messages.chain(&along));
         let tally = Tally {
             usage: past.usage,
             cost: past.cost,
@@ -167,6 +178,7 @@ impl<'a> Run<'a> {
             parts,
             gate,
             detectors,
+            reader,
             policy: &rules.policy,
             standing,
             bounds,
@@ -180,7 +192,7 @@ impl<'a> Run<'a> {
             tally: Mutex::new(tally),
             events: Mutex::new(Vec::new()),
             spoken: AtomicBool::new(false),
-            began: Instant::now(),
+            began,
         }
     }
 
@@ -251,10 +263,10 @@ impl<'a> Run<'a> {
 
     /// What a worker wrote, with the placeholders restored that it was shown, and labelled; and what of the restored would
     /// not be found again, such as what now stands in the middle of a word.
-    pub fn put_back(&self, text: &str, reading: Reading) -> (Labelled, Vec<Finding>) {
+    pub async fn put_back(&self, text: &str, reading: Reading) -> (Labelled, Vec<Finding>) {
         let restorer = Restorer::new(reading.form, reading.shown);
         let restored = restorer.whole(text, &lock(&self.vault));
-        let text = self.labelled(restored.text, reading.floor);
+        let text = self.labelled(restored.text, reading.floor).await;
         let mut lost = restored.findings;
         lost.retain(|finding| !text.covers(finding));
         (self.recognised(text.with(lost.clone())), lost)
@@ -281,12 +293,18 @@ impl<'a> Run<'a> {
     }
 
     /// Labels a text; what was found anywhere in this task is found in it too.
-    pub fn labelled(&self, text: impl Into<String>, floor: Label) -> Labelled {
-        self.recognised(Labelled::new(text, floor, self.detectors))
+    pub async fn labelled(&self, text: impl Into<String>, floor: Label) -> Labelled {
+        self.read(Labelled::new(text, floor, self.detectors)).await
+    }
+
+    /// The same for a text in which something was found before.
+    pub async fn read(&self, text: Labelled) -> Labelled {
+        let (detectors, task) = (self.detectors, Some(&self.task.id));
+        self.recognised(self.reader.read(text, detectors, task).await)
     }
 
     /// A text with what was found anywhere in this task found in it too.
-    pub fn recognised(&self, text: Labelled) -> Labelled {
+    fn recognised(&self, text: Labelled) -> Labelled {
         let mut vault = lock(&self.vault);
         vault.learn([&text]);
         vault.recognise(text)
@@ -379,15 +397,6 @@ impl Job {
             access: self.access.iter().collect(),
         }
     }
-}
-
-/// The label of what goes along with a prompt and cannot be redacted: schema, grammar and stop texts.
-fn frame(task: &Task, label: Label, detectors: &Detectors) -> Label {
-    let along = task.format.texts().into_iter();
-    along
-        .chain(task.sampling.stop.iter().cloned())
-        .map(|text| Labelled::new(text, label, detectors).label())
-        .collect()
 }
 
 fn heading(source: u8, role: Role) -> String {

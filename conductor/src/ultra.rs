@@ -26,9 +26,11 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
     let first = plan::first(run).await?;
     let revisable = run.task.effort == Effort::High && run.mode == Mode::Live && !first.fallback;
     let mut outputs = Outputs::new();
-    let mut answer = execute(run, &first.jobs(run, None, !revisable), &mut outputs).await?;
+    let jobs = first.jobs(run, None, !revisable).await;
+    let mut answer = execute(run, &jobs, &mut outputs).await?;
     if revisable && let Some(second) = plan::second(run, &first, &outputs, answer).await? {
-        answer = execute(run, &second.jobs(run, Some(answer), true), &mut outputs).await?;
+        let jobs = second.jobs(run, Some(answer), true).await;
+        answer = execute(run, &jobs, &mut outputs).await?;
     }
     if run.past.settled.is_none() {
         run.record(Event::Settled {
@@ -77,20 +79,26 @@ async fn execute(run: &Run<'_>, jobs: &[Job], outputs: &mut Outputs) -> Result<u
 impl Planned {
     /// The steps as jobs, numbered on from the round before. In a second round whoever reads the task also reads the
     /// answer so far.
-    fn jobs(&self, run: &Run<'_>, before: Option<u8>, last_round: bool) -> Vec<Job> {
+    async fn jobs(&self, run: &Run<'_>, before: Option<u8>, last_round: bool) -> Vec<Job> {
         let steps = self.workflow.steps();
         let answer = steps.iter().rposition(|step| step.role == Role::Worker);
-        let job = |(index, step): (usize, &Step)| Job {
-            number: self.base + u8::try_from(index + 1).unwrap_or(u8::MAX),
-            role: step.role,
-            worker: step.worker.clone(),
-            instruction: (!self.fallback)
-                .then(|| run.labelled(step.instruction.as_str(), self.floor)),
-            access: access(step, self.base, before),
-            answers: Some(index) == answer,
-            streams: last_round && Some(index) == answer && index + 1 == steps.len(),
-        };
-        steps.iter().enumerate().map(job).collect()
+        let mut jobs = Vec::with_capacity(steps.len());
+        for (index, step) in steps.iter().enumerate() {
+            let instruction = match self.fallback {
+                true => None,
+                false => Some(run.labelled(step.instruction.as_str(), self.floor).await),
+            };
+            jobs.push(Job {
+                number: self.base + u8::try_from(index + 1).unwrap_or(u8::MAX),
+                role: step.role,
+                worker: step.worker.clone(),
+                instruction,
+                access: access(step, self.base, before),
+                answers: Some(index) == answer,
+                streams: last_round && Some(index) == answer && index + 1 == steps.len(),
+            });
+        }
+        jobs
     }
 }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cleared::{Cleared, NotForYou},
+    head::states::{Reading, States},
     id::{TaskId, WorkerId},
     prompt::Prompt,
     unit::Tokens,
@@ -69,6 +70,15 @@ pub trait Backbone: Send + Sync {
     /// The same of a prompt as the model reads it before it answers. A [`complete`](Self::complete) that follows with
     /// the same prompt need not read it again.
     async fn hidden_of(&self, prompt: Prompt) -> Result<Vec<f32>, WorkerError>;
+
+    /// The states of all tokens of `text`, read as `reading` says; with `task`, in that task's turn. A text of more tokens
+    /// than `reading.most` is [`WorkerError::TooLong`].
+    async fn states(
+        &self,
+        text: &str,
+        reading: &Reading,
+        task: Option<&TaskId>,
+    ) -> Result<States, WorkerError>;
 }
 
 /// What goes with one call.

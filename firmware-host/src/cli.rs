@@ -9,10 +9,12 @@ mod calibrate;
 mod doctor;
 mod eval;
 mod keys;
+mod learn;
 mod models;
 mod plan;
 mod policy;
 mod serve;
+mod study;
 mod text;
 mod trace;
 mod trial;
@@ -96,6 +98,9 @@ enum Command {
     /// Do what may crash, for another process of this program
     #[command(subcommand, hide = true)]
     Try(trial::Action),
+    /// Learn a head from examples, on the model that is served
+    #[command(subcommand)]
+    Learn(learn::Action),
 }
 
 impl Cli {
@@ -112,7 +117,7 @@ impl Cli {
     fn places(&self) -> Places {
         let named = match self.command {
             // Their --data names examples; their folder is that of SHOAL_DATA.
-            Command::Eval(_) => None,
+            Command::Learn(_) | Command::Eval(_) => None,
             _ => self.data.clone(),
         };
         let data = named
@@ -141,7 +146,7 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Plan(options) => plan::run(&places, options, out).await,
         Command::Trace(options) => trace::run(&places, options, out).await,
         Command::Approvals(options) => approvals::run(&places, options, out).await,
-        Command::Policy(action) => policy::run(&places, action, out),
+        Command::Policy(action) => policy::run(&places, action, out).await,
         Command::Keys(action) => keys::run(&places, action, out).await,
         Command::Models(action) => models::run(&places, action, out).await,
         Command::Backup(options) => backup::run(&places, options, out).await,
@@ -152,6 +157,7 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Calibrate(options) => calibrate::run(&places, options, out).await,
         Command::Eval(action) => eval::run(&places, action, out).await,
         Command::Bench(action) => bench::run(&places, action, out).await,
+        Command::Learn(action) => learn::run(&places, action, out).await,
     }
 }
 
@@ -246,6 +252,13 @@ mod tests {
     fn folder_and_config_are_where_they_are_said_to_be() {
         let cli = Cli::try_parse_from(["shoal", "board", "--data", "/d"]).unwrap();
         assert_eq!(cli.places().config, Path::new("/d/shoal.toml"));
+        let eval = ["shoal", "eval", "privacy", "--data", "/a", "/b"];
+        let cli = Cli::try_parse_from(eval).unwrap();
+        assert!(!cli.places().config.starts_with("/a"));
+        let Command::Eval(eval::Action::Privacy(options)) = cli.command else {
+            unreachable!("another command was parsed");
+        };
+        assert_eq!(options.data, [PathBuf::from("/a"), "/b".into()]);
         let cli = Cli::try_parse_from(["shoal", "serve", "--data", "/d", "--config", "c"]).unwrap();
         assert_eq!(cli.places().config, Path::new("c"));
     }

@@ -82,6 +82,19 @@ pub struct Config {
     pub residents: Vec<Resident>,
     /// The policy file.
     pub policy: PathBuf,
+    /// The sensitivity head.
+    pub head: Head,
+}
+
+/// What finds names, places and the like, which no pattern can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// The one that comes with the program.
+    Shipped,
+    /// One that was learnt here.
+    File(PathBuf),
+    /// Nothing.
+    Off,
 }
 
 /// Bounds of the API.

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod exit;
+pub mod head;
 pub mod link;
 pub mod memory;
 pub mod nowhere;

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use shoal_boards::Report;
+use shoal_boards::{Report, Roots};
 use shoal_conductor::{
     cleared::Cleared,
+    head::sensitivity::Sensitivity,
     id::WorkerId,
     prompt::Prompt,
     worker::{Backbone, Call, Place, Reply, Worker, WorkerError},
@@ -29,6 +30,7 @@ use crate::{
     appliance::Progress,
     config::{Config, KeySource, LOCAL, Model, WorkerEntry},
     exit::{Exit, Fault},
+    head,
     memory::Relief,
     residents,
     weights::used,
@@ -45,6 +47,8 @@ pub struct Pool {
     pub workers: Vec<Arc<dyn Worker>>,
     /// What the conductor thinks with.
     pub backbone: Option<Arc<dyn Backbone>>,
+    /// What finds in a text what patterns cannot, unless the config does without.
+    pub head: Option<Arc<Sensitivity>>,
     /// What the model is, or why there is none.
     pub model: Result<Info, Fault>,
     /// What does not work, each in a sentence that anyone may read; the log says more.
@@ -77,7 +81,13 @@ impl Pool {
         }
         match loaded {
             Ok(engine) => {
-                Ok(Self::with_engine(engine, others, degraded).with_residents(config, board))
+                let config_here = config.clone();
+                let head = move || head::load(&config_here, Some(&config_here.model));
+                let head = tokio::task::spawn_blocking(head)
+                    .await
+                    .map_err(Fault::internal)??;
+                let pool = Self::with_engine(engine, others, degraded);
+                Ok(Self { head, ..pool }.with_residents(config, board))
             }
             Err(fault) if others.is_empty() => Err(fault),
             Err(fault) => {
@@ -89,6 +99,7 @@ impl Pool {
                 Ok(Self {
                     workers: others,
                     backbone: None,
+                    head: head::load(config, None)?,
                     model: Err(fault),
                     degraded,
                     engine: None,
@@ -108,6 +119,7 @@ impl Pool {
         Self {
             workers,
             backbone: Some(backbone),
+            head: None,
             model: Ok(info),
             degraded,
             engine: Some(engine),
@@ -147,6 +159,27 @@ impl Pool {
                 residence.relieve(engine::Relief::Caches);
             }
         })
+    }
+
+    /// What reads a text for what patterns cannot find: the head and the model, or neither where the config does without.
+    pub async fn sight(
+        config: &Config,
+    ) -> Result<(Option<Arc<Sensitivity>>, Option<Arc<dyn Backbone>>), Fault> {
+        let config = config.clone();
+        let load = move || {
+            let head = head::load(&config, Some(&config.model))?;
+            let Some(head) = head else {
+                return Ok((None, None));
+            };
+            let board = Report::of(&Roots::default());
+            let options = engine_options(&config.model, &board)?;
+            let engine = load(&config.model, options, &accelerate::search(&config))?;
+            let backbone: Arc<dyn Backbone> = Arc::new(engine);
+            Ok((Some(head), Some(backbone)))
+        };
+        tokio::task::spawn_blocking(load)
+            .await
+            .map_err(Fault::internal)?
     }
 
     /// Names and places of the workers that `config` gives, as workers that do nothing: enough to judge a text.

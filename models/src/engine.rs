@@ -40,6 +40,7 @@ pub(crate) mod sums;
 mod tap;
 mod template;
 mod threads;
+mod twice;
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +58,7 @@ use std::{
 
 use async_trait::async_trait;
 use shoal_conductor::{
+    head::states::{Reading, States},
     id::{TaskId, WorkerId},
     prompt::Prompt,
     unit::Tokens,
@@ -407,6 +409,15 @@ impl Backbone for Engine {
 
     async fn hidden_of(&self, prompt: Prompt) -> Result<Vec<f32>, WorkerError> {
         self.state(Source::Prompt(Box::new(prompt))).await
+    }
+
+    async fn states(
+        &self,
+        text: &str,
+        reading: &Reading,
+        task: Option<&TaskId>,
+    ) -> Result<States, WorkerError> {
+        self.read_twice(text, reading, task).await
     }
 }
 

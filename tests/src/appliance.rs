@@ -32,6 +32,7 @@ pub struct Setup {
     threads: u32,
     context: u32,
     ultra_min_parameters: u64,
+    head: bool,
     environment: Vec<(String, String)>,
     engine: String,
     within: Option<Vec<String>>,
@@ -53,6 +54,7 @@ impl Setup {
             threads: 1,
             context: 2048,
             ultra_min_parameters: 1_000_000_000,
+            head: false,
             environment: Vec::new(),
             engine: String::new(),
             within: None,
@@ -126,6 +128,13 @@ impl Setup {
         Ok(self)
     }
 
+    /// With the sensitivity head, which reads every text with the model.
+    #[must_use]
+    pub fn head(mut self, is_on: bool) -> Self {
+        self.head = is_on;
+        self
+    }
+
     /// More lines for `shoal.toml`.
     #[must_use]
     pub fn config(mut self, text: &str) -> Self {
@@ -179,10 +188,11 @@ impl Setup {
         };
         let config = format!(
             "[appliance]\nsite = \"plant\"\nname = \"line3\"\n[http]\nlisten = \"127.0.0.1:{}\"\ndrain_seconds = 1\n\
-             [https]\n{https}\n[mqtt]\n{mqtt}\n{}[model]\npath = \"{}\"\ncontext = {}\nthreads = {}\n{}[conductor]\n\
+             [https]\n{https}\n[mqtt]\n{mqtt}\n{}[privacy]\nhead = {}\n[model]\npath = \"{}\"\ncontext = {}\nthreads = {}\n{}[conductor]\n\
              ultra_min_parameters = {}\n{}",
             self.port,
             self.link,
+            self.head,
             self.model.display(),
             self.context,
             self.threads,

@@ -22,7 +22,7 @@ use crate::{
     trace::Decision,
 };
 use canary::{CANARIES, ENCODINGS, forms, squeezed};
-use spy::{ANSWERS, Answer, Planner, Spy};
+use spy::{ANSWERS, Answer, Planner, Spy, head};
 
 /// A step of a plan: role, worker, instruction and access, each by its number.
 type Drawn = (u8, u8, u8, Vec<u8>);
@@ -34,7 +34,7 @@ struct World {
     /// Of `local`, `npu`, `cloud` and `other`.
     clearances: [Label; 4],
     /// Of each canary's type, in order.
-    labels: [Label; 8],
+    labels: [Label; 9],
     answers: [Vec<Answer>; 4],
     /// Of each message: who says it, and each canary in it with its encoding.
     messages: Vec<(Speaker, Vec<(usize, usize)>)>,
@@ -46,6 +46,8 @@ struct World {
     plans: Vec<Vec<Drawn>>,
     decision: Option<Decision>,
     power_cut: Option<usize>,
+    /// The head cannot be asked.
+    blind: bool,
 }
 
 const WORKERS: [(&str, Place); 4] = [
@@ -92,11 +94,13 @@ fn world() -> impl Strategy<Value = World> {
         prop::collection::vec(prop::collection::vec(step, 1..6), 1..3),
         prop::sample::select(vec![None, Some(yes), Some(no), Some(Decision::Expired)]),
         prop::option::of(0usize..25),
+        prop::bool::weighted(0.1),
     );
     let rules = (
         [escalation(), escalation(), escalation(), escalation()],
         [label(), label(), label(), label()],
         [
+            label(),
             label(),
             label(),
             label(),
@@ -122,6 +126,7 @@ fn world() -> impl Strategy<Value = World> {
         plans: conduct.2,
         decision: conduct.3,
         power_cut: conduct.4,
+        blind: conduct.5,
     })
 }
 
@@ -252,7 +257,8 @@ impl World {
                     .iter()
                     .map(|spy| -> Arc<dyn Worker> { Arc::clone(spy) as _ })
                     .collect(),
-                backbone: Some(Planner::new(self.plans())),
+                backbone: Some(Planner::new(self.plans(), self.blind)),
+                head: Some(head()),
                 route: Arc::new(Rule),
                 journal: Arc::clone(&host) as _,
                 desk: Arc::clone(&host) as _,
@@ -319,10 +325,17 @@ impl World {
         } else {
             self.label_of(canary)
         };
-        let label = own.join(self.declared);
+        let unseen = if self.blind {
+            Label::Restricted
+        } else {
+            Label::Public
+        };
+        let label = own.join(self.declared).join(unseen);
         let plainly = squeezed(read).contains(&squeezed(text));
+        // What nobody looked for is not masked, only restricted.
+        let looked_for = !(kind.is_empty() || self.blind && kind == "organization");
         let masked = place == Place::Remote
-            && !kind.is_empty()
+            && looked_for
             && (self.escalation[own as usize] != Escalation::Free || own > clearance);
         // What goes along with the messages cannot be masked, but a person may let it pass.
         let along = self.stop == Some(canary) && approved;

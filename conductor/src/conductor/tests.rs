@@ -257,7 +257,7 @@ async fn an_explanation_names_what_was_found_and_the_rule_for_each_worker() {
     let cloud = FakeWorker::saying("cloud", Place::Remote, &[]);
     let local = FakeWorker::saying("local", Place::Board, &[]);
     let stage = Stage::new(POLICY, &[&local, &cloud], None);
-    insta::assert_snapshot!(stage.conductor.explain(LOG, Label::Internal, "cli"), @r#"
+    insta::assert_snapshot!(stage.conductor.explain(LOG, Label::Internal, "cli").await, @r#"
     label     confidential (declared internal)
     found     person       confidential  0..8       Ana Ruiz
               email        confidential  10..27     ana@plant.example

@@ -67,8 +67,16 @@ impl Kind {
     pub const MARKED_CONFIDENTIAL: Self = Self(Cow::Borrowed("marked_confidential"));
     /// A marking such as "secret" or TLP:RED.
     pub const MARKED_RESTRICTED: Self = Self(Cow::Borrowed("marked_restricted"));
-    /// A person's name, from a dictionary.
+    /// A person's name.
     pub const PERSON: Self = Self(Cow::Borrowed("person"));
+    /// A place.
+    pub const LOCATION: Self = Self(Cow::Borrowed("location"));
+    /// A company, authority, school.
+    pub const ORGANIZATION: Self = Self(Cow::Borrowed("organization"));
+    /// A date or time.
+    pub const DATE: Self = Self(Cow::Borrowed("date"));
+    /// A number or name that stands for somebody or something, of no known form.
+    pub const IDENTIFIER: Self = Self(Cow::Borrowed("identifier"));
 
     /// Takes a name of 1 to 32 of `[a-z0-9_]`, a letter first.
     pub fn try_new(name: impl Into<String>) -> Result<Self, BadKind> {
@@ -91,6 +99,11 @@ impl Kind {
             (Self::EMAIL, Label::Confidential),
             (Self::PHONE, Label::Confidential),
             (Self::PERSON, Label::Confidential),
+            (Self::LOCATION, Label::Internal),
+            (Self::ORGANIZATION, Label::Internal),
+            (Self::ADDRESS, Label::Confidential),
+            (Self::DATE, Label::Internal),
+            (Self::IDENTIFIER, Label::Internal),
             (Self::CARD, Label::Restricted),
             (Self::IBAN, Label::Confidential),
             (Self::IP, Label::Internal),

@@ -57,7 +57,7 @@ impl Run<'_> {
                 self.say(done.text.text().to_owned()).await;
             }
             let mut done = done.clone();
-            done.text = self.recognised(done.text);
+            done.text = self.read(done.text).await;
             return Ok(done);
         }
         let draft = self.draft(
@@ -319,7 +319,7 @@ impl Run<'_> {
                 price.of(reply.usage.input, reply.usage.output)
             }
         };
-        let (text, put_back) = self.put_back(&reply.text, reading);
+        let (text, put_back) = self.put_back(&reply.text, reading).await;
         self.record(Event::Answered {
             step: job.number,
             worker: worker.id().clone(),

@@ -51,7 +51,8 @@ pub async fn explain(
     let explanation = api
         .appliance()
         .conductor()
-        .explain(&question.text, declared, &caller.from);
+        .explain(&question.text, declared, &caller.from)
+        .await;
     Ok(shown(&headers, &explanation))
 }
 

@@ -120,6 +120,7 @@ impl Bench {
                 puppet("cloud", Place::Remote),
             ],
             backbone: None,
+            head: None,
             route: Arc::new(Rule),
             journal: part.clone(),
             desk: part.clone(),

@@ -74,6 +74,7 @@ impl Fake {
             policy: Arc::new(Policy::parse(POLICY, Path::new(".")).unwrap()),
             workers: vec![self.clone()],
             backbone: None,
+            head: None,
             route: Arc::new(Rule),
             journal: Arc::new(store.clone()),
             desk: Arc::new(store.clone()),

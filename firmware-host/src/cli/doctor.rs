@@ -126,6 +126,7 @@ async fn checks(places: &Places) -> Vec<Check> {
     checks.push(model(&config).await);
     checks.extend(engine(&config).await);
     checks.extend(weights(&config).await);
+    checks.push(head(&config).await);
     checks.push(broker(&config).await);
     checks.extend(ports(&config).await);
     checks.push(certificate(&config));
@@ -249,6 +250,20 @@ async fn weights(config: &Config) -> Option<Check> {
         },
         Err(error) => fail("weights", error),
     })
+}
+
+async fn head(config: &Config) -> Check {
+    let wanted = config.clone();
+    let load = move || crate::head::load(&wanted, Some(&wanted.model));
+    match tokio::task::spawn_blocking(load).await {
+        Ok(Ok(Some(_))) => ok("head", "names, places and the like are found by the model"),
+        Ok(Ok(None)) => ok(
+            "head",
+            "off ([privacy] head = false): names and places are found only where a dictionary has them",
+        ),
+        Ok(Err(fault)) => fail("head", fault),
+        Err(error) => fail("head", error),
+    }
 }
 
 async fn broker(config: &Config) -> Check {
@@ -418,6 +433,7 @@ mod tests {
             ("model", Finding::Fail),
             ("engine", Finding::Ok),
             ("accelerator", Finding::Ok),
+            ("head", Finding::Ok),
             ("broker", Finding::Ok),
             ("ports", Finding::Ok),
             ("TLS", Finding::Ok),

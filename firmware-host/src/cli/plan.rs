@@ -99,6 +99,7 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
         policy: Arc::new(policy),
         workers: pool.workers,
         backbone: pool.backbone,
+        head: pool.head,
         route: Arc::new(Rule),
         journal: Arc::new(Nowhere),
         desk: Arc::new(Nowhere),

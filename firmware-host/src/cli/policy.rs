@@ -67,7 +67,7 @@ pub enum Action {
 }
 
 /// Does it, from the files: no server is needed, and a change is seen before any server has it.
-pub fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
+pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
     match action {
         Action::Check { file, json } => check(places, file.as_deref(), json, out),
         Action::Explain {
@@ -82,7 +82,7 @@ pub fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit,
                 (None, Some(topic)) => format!("mqtt:{topic}"),
                 (None, None) => "cli".to_owned(),
             };
-            explain(places, &input(text)?, label, &from, json, out)
+            explain(places, &input(text)?, label, &from, json, out).await
         }
         Action::TryRules {
             messages,
@@ -143,7 +143,7 @@ fn check(
     Ok(Exit::Done)
 }
 
-fn explain(
+async fn explain(
     places: &Places,
     text: &str,
     label: Label,
@@ -153,10 +153,12 @@ fn explain(
 ) -> Result<Exit, Fault> {
     let config = config(places)?;
     let policy = config.load_policy()?;
+    let (head, backbone) = Pool::sight(&config).await?;
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),
         workers: Pool::named(&config),
-        backbone: None,
+        backbone,
+        head,
         route: Arc::new(Rule),
         journal: Arc::new(Nowhere),
         desk: Arc::new(Nowhere),
@@ -164,7 +166,7 @@ fn explain(
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;
-    let explanation = conductor.explain(text, label, from);
+    let explanation = conductor.explain(text, label, from).await;
     if as_json {
         super::json(out, &explanation)?;
     } else {

@@ -257,6 +257,7 @@ fn appliance(
         policy: Arc::new(policy),
         workers: pool.workers,
         backbone: pool.backbone,
+        head: pool.head,
         route: Arc::new(Rule),
         journal: store_part.clone(),
         desk: Arc::new(WaitingRoom::new(store.clone(), slots.clone())),

@@ -25,7 +25,7 @@ use self::{
     resident::{ResidentTable, residents},
     worker::{WorkerTable, workers},
 };
-use super::{ApiLimits, Config, Model};
+use super::{ApiLimits, Config, Head, Model};
 
 /// The model that `cargo xtask` fetches.
 const DEFAULT_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -47,6 +47,7 @@ pub struct File {
     conductor: ConductorTable,
     limits: LimitTable,
     store: StoreTable,
+    privacy: PrivacyTable,
     workers: Vec<WorkerTable>,
     models: Vec<ResidentTable>,
 }
@@ -67,6 +68,7 @@ impl Default for File {
             conductor: ConductorTable::default(),
             limits: LimitTable::default(),
             store: StoreTable::default(),
+            privacy: PrivacyTable::default(),
             workers: Vec::new(),
             models: Vec::new(),
         }
@@ -191,6 +193,13 @@ struct StoreTable {
     key_file: Option<PathBuf>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PrivacyTable {
+    head: bool,
+    head_file: Option<PathBuf>,
+}
+
 /// A value that makes no sense.
 #[derive(Debug)]
 pub struct BadValue {
@@ -250,6 +259,17 @@ impl File {
             residents: residents(self.models, &workers, data)?,
             workers,
             policy: Config::resolve(data, self.policy),
+            head: match (self.privacy.head, self.privacy.head_file) {
+                (true, None) => Head::Shipped,
+                (true, Some(path)) => Head::File(Config::resolve(data, path)),
+                (false, None) => Head::Off,
+                (false, Some(_)) => {
+                    return Err(bad(
+                        "privacy.head_file",
+                        "[privacy] head is false: remove one of the two",
+                    ));
+                }
+            },
             data: data.to_owned(),
         })
     }

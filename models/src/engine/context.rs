@@ -107,9 +107,16 @@ impl Context {
     }
 
     /// Computes a batch, at most as long as the context was made for. `states` keeps the hidden states of its
-    /// outputs.
-    pub(crate) fn decode(&mut self, batch: &mut Batch, states: bool) -> Result<(), DecodeError> {
-        self.tap.set(states);
+    /// outputs, `layers` those of all its tokens after these layers. With `only`, nothing but the latter is computed: neither
+    /// outputs nor what later batches of these sequences would need of later layers.
+    pub(crate) fn decode(
+        &mut self,
+        batch: &mut Batch,
+        states: bool,
+        layers: &[u16],
+        only: bool,
+    ) -> Result<(), DecodeError> {
+        self.tap.set(states, layers, batch.len(), only);
         let raw = batch.raw();
         // SAFETY: the batch's arrays all have `n_tokens` entries and live through the call.
         #[expect(unsafe_code, reason = "the context is this module's")]
@@ -141,6 +148,11 @@ impl Context {
     /// The hidden state at an output's row of the last batch, if it was decoded with `states`.
     pub(super) fn state(&self, row: usize) -> Option<&[f32]> {
         self.tap.row(row)
+    }
+
+    /// A layer's state at a token of the last batch, if it was decoded with that layer.
+    pub(super) fn state_after(&self, layer: u16, token: usize) -> Option<&[f32]> {
+        self.tap.at(layer, token)
     }
 
     /// Lets `to` begin with the first `tokens` tokens of `from`; no number is copied.

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use shoal_conductor::{
+    head::states::{Reading, States},
     id::{TaskId, WorkerId},
     prompt::Prompt,
     worker::{Reply, WorkerError},
@@ -60,6 +61,13 @@ pub(super) enum Work {
     Hidden {
         source: Source,
         done: oneshot::Sender<Result<Vec<f32>, JobError>>,
+    },
+    /// Read the states of one piece of a text.
+    States {
+        text: Arc<str>,
+        reading: Arc<Reading>,
+        piece: usize,
+        done: oneshot::Sender<Result<States, JobError>>,
     },
 }
 

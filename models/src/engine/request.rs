@@ -2,6 +2,7 @@
 
 use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
 use shoal_conductor::{
+    head::states::States,
     unit::Tokens,
     worker::{Finish, Reply, Usage},
 };
@@ -62,6 +63,18 @@ pub(super) enum Goal {
     Write(Box<Write>),
     /// The hidden state at the last of the tokens.
     State(oneshot::Sender<Result<Vec<f32>, JobError>>),
+    /// The states of some of the tokens after some layers.
+    Each(Box<Each>),
+}
+
+/// The states of some of the tokens, while they are read.
+pub(super) struct Each {
+    /// The tokens that are wanted.
+    pub(super) wanted: std::ops::Range<usize>,
+    pub(super) layers: Vec<u16>,
+    /// What there is so far.
+    pub(super) states: States,
+    pub(super) done: oneshot::Sender<Result<States, JobError>>,
 }
 
 /// An answer in the making.
@@ -92,6 +105,7 @@ impl Request {
             || match &self.goal {
                 Goal::Write(write) => write.done.is_closed(),
                 Goal::State(done) => done.is_closed(),
+                Goal::Each(each) => each.done.is_closed(),
             }
     }
 
@@ -140,6 +154,7 @@ impl Request {
         match self.goal {
             Goal::Write(write) => drop(write.done.send(Err(error))),
             Goal::State(done) => drop(done.send(Err(error))),
+            Goal::Each(each) => drop(each.done.send(Err(error))),
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     load, log,
     pace::Pace,
     prefix,
-    request::{Flow, Goal, Request, Write},
+    request::{Each, Flow, Goal, Request, Write},
     ruler::Ruler,
     sampler::Sampler,
     sequences::{Sequences, Start},
@@ -49,13 +49,13 @@ pub(super) struct Resident {
     /// The most tokens of one batch.
     pub(super) chunk: usize,
     template: Template,
-    ruler: Ruler,
+    pub(super) ruler: Ruler,
     grammars: Grammars,
     pub(super) keep: Option<Keep>,
     pub(super) shelf: Shelf,
     fixed: HashMap<Vec<Message>, Vec<LlamaToken>>,
     limit: usize,
-    hidden_limit: usize,
+    pub(super) hidden_limit: usize,
     pub(super) prefix_cache: bool,
     speculation: Speculation,
     arrivals: u64,
@@ -166,6 +166,27 @@ impl Resident {
                         done,
                     };
                     (tokens, fixed, Goal::Write(Box::new(write)))
+                }
+                Err(error) => {
+                    let _ = done.send(Err(error));
+                    return None;
+                }
+            },
+            Work::States {
+                text,
+                reading,
+                piece,
+                done,
+            } => match self.piece(&text, &reading, piece) {
+                Ok((tokens, wanted, states)) => {
+                    let layers = reading.layers.clone();
+                    let each = Each {
+                        wanted,
+                        layers,
+                        states,
+                        done,
+                    };
+                    (tokens, 0, Goal::Each(Box::new(each)))
                 }
                 Err(error) => {
                     let _ = done.send(Err(error));
@@ -290,7 +311,7 @@ impl Resident {
             return Some(request);
         }
         // Nothing is like no tokens at all.
-        let like = if self.prefix_cache {
+        let like = if self.prefix_cache && !matches!(request.goal, Goal::Each(_)) {
             request.tokens.as_slice()
         } else {
             &[]
@@ -353,7 +374,7 @@ impl Resident {
     fn room(&self, request: &Request) -> usize {
         match &request.goal {
             Goal::Write(write) => write.room.saturating_sub(request.written()),
-            Goal::State(_) => 0,
+            Goal::State(_) | Goal::Each(_) => 0,
         }
     }
 }

@@ -46,6 +46,8 @@ fn even(pending: usize, most: usize) -> usize {
 struct Part {
     /// Which of those that run.
     at: usize,
+    /// Where its tokens begin in the batch.
+    first: usize,
     /// Tokens of the request that are read.
     tokens: usize,
     /// Guessed tokens after them.
@@ -80,7 +82,10 @@ impl Resident {
             .any(|part| !part.rows.is_empty() && self.is_state(part.at));
         let cores = Cores::here().take(self.threads);
         let began = Instant::now();
-        let outcome = self.context.decode(&mut self.batch, states);
+        let layers = self.layers(&parts);
+        // Of a text that is read twice no later layer is ever needed.
+        let only = parts.iter().all(|part| self.is_each(part.at));
+        let outcome = self.context.decode(&mut self.batch, states, &layers, only);
         drop(cores);
         match outcome {
             Ok(()) => {
@@ -95,6 +100,46 @@ impl Resident {
     fn is_state(&self, at: usize) -> bool {
         let request = self.running.get(at);
         request.is_some_and(|request| matches!(request.goal, Goal::State(_)))
+    }
+
+    fn is_each(&self, at: usize) -> bool {
+        let request = self.running.get(at);
+        request.is_some_and(|request| matches!(request.goal, Goal::Each(_)))
+    }
+
+    /// The layers whose states somebody wants of this batch.
+    fn layers(&self, parts: &[Part]) -> Vec<u16> {
+        let mut layers = Vec::new();
+        for part in parts {
+            if let Some(Goal::Each(each)) = self.running.get(part.at).map(|request| &request.goal) {
+                layers.extend(&each.layers);
+            }
+        }
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+
+    /// Takes the states that the batch gave of a request's tokens; false if there are none.
+    fn keep_states(&mut self, part: &Part) -> bool {
+        let Some(request) = self.running.get_mut(part.at) else {
+            return true;
+        };
+        let Goal::Each(each) = &mut request.goal else {
+            return true;
+        };
+        for token in 0..part.tokens {
+            if !each.wanted.contains(&(request.read + token)) {
+                continue;
+            }
+            for &layer in &each.layers {
+                let Some(state) = self.context.state_after(layer, part.first + token) else {
+                    return false;
+                };
+                each.states.values.extend_from_slice(state);
+            }
+        }
+        true
     }
 
     /// Fills the batch: first a token of each that writes, with what may follow; then what is to be read, in turn.
@@ -170,6 +215,7 @@ impl Resident {
     fn put(&mut self, at: usize, tokens: usize, guess: Vec<LlamaToken>) -> Part {
         let mut part = Part {
             at,
+            first: self.batch.len(),
             tokens,
             guess,
             rows: 0..0,
@@ -224,6 +270,9 @@ impl Resident {
             "a request gives way; the cache is full"
         );
         request.read = 0;
+        if let Goal::Each(each) = &mut request.goal {
+            each.states.values.clear();
+        }
         self.crowded = true;
         self.put_off.push(request);
     }
@@ -246,7 +295,12 @@ impl Resident {
         ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         for (at, outcome) in ended {
             let request = self.running.remove(at);
-            self.finish(request.sequence);
+            // A text that was read twice begins like no prompt.
+            if matches!(request.goal, Goal::Each(_)) {
+                self.drop_sequence(request.sequence);
+            } else {
+                self.finish(request.sequence);
+            }
             match outcome {
                 Outcome::Answered(finish) => request.answer(finish),
                 Outcome::Failed(error) => request.fail(error),
@@ -257,6 +311,10 @@ impl Resident {
 
     /// Notes what was read for a request, and takes the tokens that it wrote.
     fn settle(&mut self, part: Part) -> Outcome {
+        if !self.keep_states(&part) {
+            let reason = "this model has no states after the layers that were asked for";
+            return Outcome::Failed(JobError::Internal(reason.into()));
+        }
         let Some(request) = self.running.get_mut(part.at) else {
             return Outcome::GoesOn;
         };
@@ -282,6 +340,12 @@ impl Resident {
             // The sender is used up with the request.
             let (unused, _) = tokio::sync::oneshot::channel();
             let _ = std::mem::replace(done, unused).send(state);
+            return Outcome::Read;
+        }
+        if let Goal::Each(each) = &mut request.goal {
+            let (unused, _) = tokio::sync::oneshot::channel();
+            let states = std::mem::take(&mut each.states);
+            let _ = std::mem::replace(&mut each.done, unused).send(Ok(states));
             return Outcome::Read;
         }
         let guessed = part.guess.len();

@@ -2,6 +2,7 @@
 
 mod length;
 mod many;
+mod twice;
 
 use shoal_conductor::prompt::{Format, Message, Speaker};
 use shoal_conductor::worker::Finish;

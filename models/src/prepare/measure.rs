@@ -208,7 +208,7 @@ impl Subject {
             batch.add(*token, from + index, 0, all || index + 1 == tokens.len());
         }
         context
-            .decode(&mut batch, false)
+            .decode(&mut batch, false, &[], false)
             .map_err(|e| failed(&self.path, e))
     }
 }

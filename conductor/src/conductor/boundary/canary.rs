@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use crate::{detect::Detectors, policy::Policy};
+use super::spy::{Planner, head};
+use crate::{detect::Detectors, label::Label, policy::Policy, reader::Reader, text::Labelled};
 
-/// What must not leave, and its type in the policy. The last one no detector knows: the caller's label alone keeps it.
-pub(super) const CANARIES: [(&str, &str); 8] = [
+/// What must not leave, and its type in the policy. The organization only the head knows, and the last one nobody: the
+/// caller's label alone keeps it.
+pub(super) const CANARIES: [(&str, &str); 9] = [
     ("Ana Ruiz", "person"),
     ("Jürgen Müller", "person"),
     ("quartz.lamp@plant.example", "email"),
@@ -13,6 +15,7 @@ pub(super) const CANARIES: [(&str, &str); 8] = [
     ("4111 1111 1111 1111", "card"),
     ("DE89370400440532013000", "iban"),
     ("sk-abcdefghijklmnop1234", "api_key"),
+    ("Osprey Nine", "organization"),
     ("grey heron seventeen", ""),
 ];
 
@@ -29,22 +32,30 @@ pub(super) const ENCODINGS: &[Encoding] = &[
     Encoding {
         name: "verbatim",
         write: str::to_owned,
-        claimed: &["person", "email", "phone", "card", "iban", "api_key"],
+        claimed: &[
+            "person",
+            "email",
+            "phone",
+            "card",
+            "iban",
+            "api_key",
+            "organization",
+        ],
     },
     Encoding {
         name: "upper case",
         write: |text| text.to_uppercase(),
-        claimed: &["person", "email", "iban"],
+        claimed: &["person", "email", "iban", "organization"],
     },
     Encoding {
         name: "lower case",
         write: |text| text.to_lowercase(),
-        claimed: &["person", "email"],
+        claimed: &["person", "email", "organization"],
     },
     Encoding {
         name: "no-break spaces",
         write: |text| text.replace(' ', "\u{a0}"),
-        claimed: &["person", "phone", "card"],
+        claimed: &["person", "phone", "card", "organization"],
     },
     Encoding {
         name: "dashes",
@@ -120,26 +131,29 @@ pub(super) fn squeezed(text: &str) -> String {
     plain.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-#[test]
-fn every_claim_is_what_the_detectors_find() {
+#[tokio::test]
+async fn every_claim_is_what_the_detectors_and_the_head_find() {
     let world = Policy::parse(
         "[[dictionaries]]\ntype = \"person\"\nwords = [\"Ana Ruiz\", \"Jürgen Müller\"]",
         Path::new("."),
     );
     let detectors = Detectors::try_new(&world.unwrap()).unwrap();
+    let reader = Reader::new(Some(head()), Some(Planner::new(Vec::new(), false)));
     for encoding in ENCODINGS {
         for (canary, kind) in CANARIES
             .iter()
             .filter(|(_, kind)| encoding.claimed.contains(kind))
         {
             let text = format!("for {} or so", (encoding.write)(canary));
-            let found = detectors.find(&text);
-            let spans: Vec<_> = found
+            let text = Labelled::new(text, Label::Public, &detectors);
+            let text = reader.read(text, &detectors, None).await;
+            let found: Vec<_> = text
+                .findings()
                 .iter()
-                .map(|finding| (finding.kind.as_str(), &text[finding.span.clone()]))
+                .map(|finding| (finding.kind.as_str(), &text.text()[finding.span.clone()]))
                 .collect();
             assert_eq!(
-                spans,
+                found,
                 [(*kind, (encoding.write)(canary).as_str())],
                 "{}",
                 encoding.name

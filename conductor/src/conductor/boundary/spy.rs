@@ -1,6 +1,9 @@
 //! Workers that work against us, and a planner that writes what a test made up.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 
@@ -8,7 +11,13 @@ use super::canary::{apart, base64, percent};
 use crate::{
     cleared::Cleared,
     fake::id,
-    id::WorkerId,
+    head::{
+        class::Class,
+        sensitivity::{Sensitivity, believing},
+        states::{Reading, States},
+        words::words,
+    },
+    id::{TaskId, WorkerId},
     prompt::Prompt,
     unit::Tokens,
     worker::{Backbone, Call, Finish, Place, Reply, Usage, Worker, WorkerError},
@@ -137,19 +146,28 @@ impl Worker for Spy {
     }
 }
 
-/// A backbone that writes a plan made up beforehand.
+/// A backbone that writes a plan made up beforehand, and of each word thinks whether it is one of an organization.
 pub(super) struct Planner {
     plans: Vec<String>,
     turn: Mutex<usize>,
+    /// It gives no states.
+    blind: bool,
 }
 
 impl Planner {
-    pub fn new(plans: Vec<String>) -> Arc<Self> {
+    pub fn new(plans: Vec<String>, blind: bool) -> Arc<Self> {
         Arc::new(Self {
             plans,
             turn: Mutex::new(0),
+            blind,
         })
     }
+}
+
+/// A head that believes the [`Planner`].
+pub(super) fn head() -> Arc<Sensitivity> {
+    let class = Class::Organization.index();
+    Arc::new(believing(class))
 }
 
 #[async_trait]
@@ -182,5 +200,32 @@ impl Backbone for Planner {
 
     async fn hidden_of(&self, _prompt: Prompt) -> Result<Vec<f32>, WorkerError> {
         Ok(vec![0.0])
+    }
+
+    async fn states(
+        &self,
+        text: &str,
+        _reading: &Reading,
+        _task: Option<&TaskId>,
+    ) -> Result<States, WorkerError> {
+        if self.blind {
+            return Err(WorkerError::BrokeOff {
+                worker: id("planner"),
+                reason: "it gives no states".into(),
+            });
+        }
+        let words = words(text);
+        let known = |word: &Range<usize>| {
+            let word = text[word.clone()].to_lowercase();
+            ["osprey", "nine"].contains(&word.as_str())
+        };
+        Ok(States {
+            ends: words.iter().map(|word| word.end).collect(),
+            width: 1,
+            values: words
+                .iter()
+                .map(|word| if known(word) { 1.0 } else { -1.0 })
+                .collect(),
+        })
     }
 }

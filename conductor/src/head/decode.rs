@@ -1,0 +1,204 @@
+//! From a head's outputs to pieces of text.
+
+use std::{collections::HashMap, ops::Range};
+
+use aho_corasick::AhoCorasick;
+
+use super::{class::Class, sensitivity::Cuts};
+
+/// Marks that a piece neither begins nor ends with.
+const EDGES: &str = ".,;:!?\"'’‘“”`´()[]{}<>|*-–—_/\\#=+&@，。！？；：、「」『』《》（）";
+
+/// How many digits a word with letters among them has at least to be taken for somebody's or something's number.
+const DIGITS: usize = 5;
+
+/// From how many characters on a sensitive word makes a longer word sensitive that it is a part of.
+const LONG: usize = 5;
+
+/// Which words are sensitive. Words that are the same in the text help each other: where one is sensitive for sure, the
+/// others need less.
+pub(super) fn chosen(
+    text: &str,
+    words: &[Range<usize>],
+    outputs: &[f32],
+    width: usize,
+    cuts: &Cuts,
+) -> Vec<bool> {
+    let score = |at: usize| outputs.get(at * width).copied().unwrap_or(f32::MAX);
+    let mut on: Vec<bool> = (0..words.len())
+        .map(|at| score(at) > cuts.sensitive)
+        .collect();
+    // What begins for sure goes on with less.
+    for at in 1..on.len() {
+        on[at] |= on[at - 1] && score(at) > cuts.extend;
+    }
+    for at in (1..on.len()).rev() {
+        on[at - 1] |= on[at] && score(at - 1) > cuts.extend;
+    }
+    let folded: Vec<String> = words
+        .iter()
+        .map(|word| text[word.clone()].to_lowercase())
+        .collect();
+    let mut best: HashMap<&str, f32> = HashMap::new();
+    for (at, word) in folded.iter().enumerate() {
+        if on[at] && word.chars().all(char::is_alphanumeric) {
+            let known = best.entry(word).or_insert(f32::MIN);
+            *known = known.max(score(at));
+        }
+    }
+    for (at, word) in folded.iter().enumerate() {
+        on[at] |= best.contains_key(word.as_str()) && score(at) > cuts.repeat;
+    }
+    for (at, word) in folded.iter().enumerate() {
+        on[at] |= is_number_of_something(word);
+    }
+    let long = best.keys().filter(|word| word.chars().count() >= LONG);
+    // With none there is nothing to look for, and too many are too many for any text that a head reads.
+    if let Ok(within) = AhoCorasick::new(long) {
+        for (at, word) in folded.iter().enumerate() {
+            on[at] = on[at] || (word.chars().count() > LONG && within.is_match(word));
+        }
+    }
+    on
+}
+
+/// Whether a word is like a customer's or a device's number: many digits, and letters.
+fn is_number_of_something(word: &str) -> bool {
+    let digits = word.chars().filter(|c| c.is_numeric()).count();
+    digits >= DIGITS && word.chars().any(char::is_alphabetic)
+}
+
+/// The pieces that the chosen words make up: in order, not overlapping.
+pub(super) fn pieces(
+    text: &str,
+    words: &[Range<usize>],
+    outputs: &[f32],
+    width: usize,
+    cuts: &Cuts,
+) -> Vec<(Range<usize>, Class)> {
+    let on = chosen(text, words, outputs, width, cuts);
+    let mut pieces: Vec<(Range<usize>, [f32; Class::ALL.len()])> = Vec::new();
+    let mut open = false;
+    for (at, word) in words.iter().enumerate() {
+        if !on[at] {
+            open = false;
+            continue;
+        }
+        let row = outputs
+            .get(at * width..(at + 1) * width)
+            .unwrap_or_default();
+        let begins = row.get(1).is_none_or(|value| *value > cuts.begin);
+        let goes_on = open && !begins;
+        let mut classes = [0.0; Class::ALL.len()];
+        for (class, value) in classes.iter_mut().zip(row.get(2..).unwrap_or_default()) {
+            *class = *value;
+        }
+        match pieces.last_mut().filter(|_| goes_on) {
+            Some((span, sums)) => {
+                span.end = word.end;
+                for (sum, class) in sums.iter_mut().zip(classes) {
+                    *sum += class;
+                }
+            }
+            None => pieces.push((word.clone(), classes)),
+        }
+        open = true;
+    }
+    pieces
+        .into_iter()
+        .filter_map(|(span, sums)| Some((trimmed(text, span)?, class(&sums))))
+        .collect()
+}
+
+fn class(sums: &[f32]) -> Class {
+    let best = sums
+        .iter()
+        .enumerate()
+        .max_by(|(_, a), (_, b)| a.total_cmp(b));
+    best.and_then(|(at, _)| Class::ALL.get(at))
+        .copied()
+        .unwrap_or(Class::Identifier)
+}
+
+/// Without marks at its ends; none if it is nothing else.
+fn trimmed(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let piece = &text[span.clone()];
+    let is_edge = |c: char| EDGES.contains(c) || c.is_whitespace();
+    let end = span.start + piece.trim_end_matches(is_edge).len();
+    let start = span.end - piece.trim_start_matches(is_edge).len();
+    (start < end).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::words::words;
+
+    const CUTS: Cuts = Cuts {
+        sensitive: 0.0,
+        extend: -1.0,
+        repeat: -3.0,
+        begin: 0.0,
+    };
+
+    /// Outputs with these scores, no beginnings but where a score is above 5, all persons.
+    fn outputs(scores: &[f32]) -> Vec<f32> {
+        let row = |score: &f32| {
+            let begin = if *score > 5.0 { 1.0 } else { -1.0 };
+            [*score, begin, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        };
+        scores.iter().flat_map(row).collect()
+    }
+
+    fn found<'t>(text: &'t str, scores: &[f32]) -> Vec<&'t str> {
+        let pieces = pieces(text, &words(text), &outputs(scores), 8, &CUTS);
+        pieces.into_iter().map(|(span, _)| &text[span]).collect()
+    }
+
+    #[test]
+    fn words_in_a_row_are_one_piece_and_a_beginning_makes_another() {
+        assert_eq!(
+            found("I am Ann Lee .", &[-4.0, -4.0, 1.0, 1.0, 1.0]),
+            ["Ann Lee"]
+        );
+        assert_eq!(
+            found("I am Ann Lee .", &[-4.0, -4.0, 6.0, 6.0, -9.0]),
+            ["Ann", "Lee"]
+        );
+    }
+
+    #[test]
+    fn a_sure_word_takes_less_sure_neighbours_along() {
+        assert_eq!(
+            found("a Ann van Lee b", &[-4.0, 2.0, -0.5, -0.9, -2.0]),
+            ["Ann van Lee"]
+        );
+    }
+
+    #[test]
+    fn a_longer_word_that_holds_a_sensitive_one_is_sensitive_too() {
+        assert_eq!(
+            found(
+                "Acmeco x acmecoish Annes Ann",
+                &[2.0, -9.0, -9.0, -9.0, 2.0]
+            ),
+            ["Acmeco", "acmecoish", "Ann"]
+        );
+    }
+
+    #[test]
+    fn a_word_of_letters_and_many_digits_is_a_number_of_something() {
+        assert_eq!(
+            found("M6333263 a 63332633 4th", &[-9.0, -9.0, -9.0, -9.0]),
+            ["M6333263"]
+        );
+    }
+
+    #[test]
+    fn what_is_sensitive_once_is_sensitive_again_unless_it_surely_is_not() {
+        assert_eq!(
+            found("Ann x ANN y ann", &[2.0, -9.0, -2.5, -9.0, -5.0]),
+            ["Ann", "ANN"]
+        );
+    }
+}

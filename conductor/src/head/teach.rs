@@ -1,0 +1,389 @@
+//! From examples with their states to a sensitivity head, and how good it is on texts that it was not taught on.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{
+    class::Class,
+    example::{Example, Truth},
+    half::{from_half, to_half},
+    learn::{Course, Lesson, learn},
+    net::{Input, Net, Sizes},
+    random::Random,
+    score::Score,
+    sensitivity::{Cuts, Norm, OUTPUTS, STEP, Sensitivity, vote},
+    shape::{SHAPE, shapes},
+    states::{Reading, States},
+    words::{pooled, words},
+};
+
+/// What a head may do wrong, as the shares that cuts are chosen by: units that leak, sensitive characters that stay
+/// visible, other characters that are masked, and what is lacking of the spans' F2.
+const MAY: [f64; 4] = [0.02, 0.05, 0.08, 0.10];
+
+/// How a head is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How each of its networks is learnt; the seed is that of the first.
+    pub course: Course,
+    /// Networks.
+    pub nets: u8,
+    /// Numbers that a state is projected to.
+    pub projected: usize,
+    /// Hidden values.
+    pub hidden: usize,
+    /// Words on each side that a window takes in.
+    pub reach: usize,
+}
+
+impl Plan {
+    /// The one that the head of this program was made by.
+    #[must_use]
+    pub const fn new(threads: usize) -> Self {
+        Self {
+            course: Course {
+                rounds: 10,
+                step: 2e-3,
+                decay: 0.1,
+                drop: 0.4,
+                weights: [1.0, 20.0],
+                seed: 1,
+                threads,
+            },
+            nets: 1,
+            projected: 64,
+            hidden: 128,
+            reach: 2,
+        }
+    }
+}
+
+/// Examples with what the backbone and their looks say of each word.
+#[derive(Debug, Default)]
+pub struct School {
+    texts: Vec<Text>,
+    norm: Option<Norm>,
+    width: usize,
+    tokens: usize,
+}
+
+#[derive(Debug)]
+struct Text {
+    example: Example,
+    words: Vec<Range<usize>>,
+    /// Pooled states, until all are there.
+    halves: Vec<u16>,
+    lesson: Lesson,
+}
+
+/// A text's words with what a head that was not taught on it says of them.
+#[derive(Debug)]
+pub struct Judged<'s> {
+    /// Its place in the school.
+    pub at: usize,
+    /// The text.
+    pub example: &'s Example,
+    /// Its words.
+    pub words: &'s [Range<usize>],
+    /// The outputs, [`OUTPUTS`] for each word.
+    pub outputs: Vec<f32>,
+}
+
+impl School {
+    /// Takes in one example, read with `reading`.
+    pub fn add(&mut self, example: Example, reading: &Reading, states: &States) {
+        let words = words(&example.text);
+        let pooled = pooled(&words, states, reading.layers.len());
+        self.width = self.width.max(states.width);
+        self.tokens += states.ends.len();
+        let lesson = Lesson {
+            states: Vec::new(),
+            shapes: shapes(&example.text, &words),
+            targets: example.targets(&words),
+        };
+        self.texts.push(Text {
+            example,
+            words,
+            halves: pooled.into_iter().map(to_half).collect(),
+            lesson,
+        });
+    }
+
+    /// Brings all states to one scale: the given one, or that of the examples.
+    pub fn settle(&mut self, norm: Option<Norm>) {
+        let width = self.width.max(1);
+        let norm = norm.unwrap_or_else(|| {
+            let rows = self
+                .texts
+                .iter()
+                .flat_map(|text| text.halves.chunks_exact(width));
+            let rows: Vec<Vec<f32>> = rows
+                .step_by(5)
+                .map(|row| row.iter().map(|half| from_half(*half)).collect())
+                .collect();
+            Norm::of(rows.iter().map(Vec::as_slice), width)
+        });
+        for text in &mut self.texts {
+            let halves = std::mem::take(&mut text.halves);
+            let mut states: Vec<f32> = halves.into_iter().map(from_half).collect();
+            norm.apply(&mut states);
+            text.lesson.states = Norm::steps(&states);
+        }
+        self.norm = Some(norm);
+    }
+
+    /// How many texts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// How many tokens they have together.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// The fold of each text. Those of one template are in one fold.
+    #[must_use]
+    pub fn folds(&self, count: usize) -> Vec<usize> {
+        let names: Vec<String> = self
+            .texts
+            .iter()
+            .map(|text| text.example.template())
+            .collect();
+        let mut groups: Vec<&String> = names.iter().collect();
+        groups.sort();
+        groups.dedup();
+        Random::new(7).shuffle(&mut groups);
+        let fold: BTreeMap<&String, usize> = groups
+            .into_iter()
+            .enumerate()
+            .map(|(at, name)| (name, at % count.max(1)))
+            .collect();
+        names
+            .iter()
+            .map(|name| fold.get(name).copied().unwrap_or(0))
+            .collect()
+    }
+
+    /// Learns the networks from the texts that `which` chooses.
+    #[must_use]
+    pub fn learn(&self, plan: &Plan, which: impl Fn(usize) -> bool) -> Vec<Net> {
+        let lessons: Vec<&Lesson> = self
+            .texts
+            .iter()
+            .enumerate()
+            .filter(|(at, text)| which(*at) && !text.words.is_empty())
+            .map(|(_, text)| &text.lesson)
+            .collect();
+        let sizes = Sizes {
+            state: self.width,
+            projected: plan.projected,
+            shape: SHAPE,
+            hidden: plan.hidden,
+            reach: plan.reach,
+            outputs: OUTPUTS,
+        };
+        (0..plan.nets)
+            .map(|net| {
+                let course = Course {
+                    seed: plan.course.seed + u64::from(net),
+                    ..plan.course
+                };
+                learn(&lessons, sizes, STEP, &course)
+            })
+            .collect()
+    }
+
+    /// What these networks say of the text at `at`.
+    #[must_use]
+    pub fn judged(&self, nets: &[Net], at: usize) -> Option<Judged<'_>> {
+        let text = self.texts.get(at)?;
+        let states = text.lesson.states.iter();
+        let states: Vec<f32> = states.map(|value| f32::from(*value) * STEP).collect();
+        Some(Judged {
+            at,
+            example: &text.example,
+            words: &text.words,
+            outputs: vote(
+                nets,
+                Input {
+                    states: &states,
+                    shapes: &text.lesson.shapes,
+                },
+            ),
+        })
+    }
+
+    /// What networks say of each text that were taught on the other folds, and those networks: together they were taught on
+    /// all texts. Only the texts that `which` chooses take part; `told` hears of each fold that is done.
+    pub fn crossed(
+        &self,
+        plan: &Plan,
+        folds: usize,
+        which: impl Fn(usize) -> bool,
+        mut told: impl FnMut(usize),
+    ) -> (Vec<Judged<'_>>, Vec<Net>) {
+        let fold = self.folds(folds);
+        let (mut judged, mut all) = (Vec::with_capacity(self.texts.len()), Vec::new());
+        for out in 0..folds {
+            let nets = self.learn(plan, |at| which(at) && fold.get(at) != Some(&out));
+            let left = (0..self.texts.len()).filter(|at| which(*at) && fold.get(*at) == Some(&out));
+            judged.extend(left.filter_map(|at| self.judged(&nets, at)));
+            all.extend(nets);
+            told(out + 1);
+        }
+        (judged, all)
+    }
+
+    /// Puts a head together.
+    #[must_use]
+    pub fn head(
+        &self,
+        nets: Vec<Net>,
+        cuts: Cuts,
+        reading: Reading,
+        backbone: String,
+    ) -> Sensitivity {
+        Sensitivity {
+            reading,
+            backbone,
+            norm: self.norm.clone().unwrap_or(Norm {
+                mean: Vec::new(),
+                scale: Vec::new(),
+            }),
+            nets,
+            cuts,
+        }
+    }
+}
+
+/// The pieces that a head with these cuts finds.
+#[must_use]
+pub fn pieces(judged: &Judged<'_>, cuts: &Cuts) -> Vec<(Range<usize>, Class)> {
+    super::decode::pieces(
+        &judged.example.text,
+        judged.words,
+        &judged.outputs,
+        OUTPUTS,
+        cuts,
+    )
+}
+
+/// The cuts with which the worst of what a head does wrong is the smallest, against what it [may](MAY) do.
+///
+/// `more` gives what else is found in each text, such as by patterns.
+#[must_use]
+pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>>) -> Cuts {
+    // Found once, since the cuts do not change it.
+    let known = judged.iter().map(|judged| {
+        let sensitive = judged.example.sensitive();
+        (judged, sensitive, more(judged.example))
+    });
+    let known: Vec<_> = known.collect();
+    let worst = |cuts: &Cuts| {
+        let (mut units, mut spans) = (Score::default(), Score::default());
+        for (judged, sensitive, more) in &known {
+            let masked = united(&pieces(judged, cuts), more);
+            let score = match judged.example.truth {
+                Truth::Units(_) => &mut units,
+                Truth::Spans(_) => &mut spans,
+            };
+            score.add_known(judged.example, sensitive, &masked, false);
+        }
+        let wrong = [
+            units.leak_rate(),
+            units.visible(),
+            units.masked_other(),
+            1.0 - spans.span_f2(),
+        ];
+        let shares = wrong.iter().zip(MAY).map(|(is, may)| is / may);
+        // The worst first, and of two that are as bad the one that does less wrong altogether.
+        shares.clone().fold(0.0, f64::max) + 0.02 * shares.sum::<f64>()
+    };
+    let mut best = Cuts {
+        sensitive: -1.5,
+        extend: -2.0,
+        repeat: -3.5,
+        begin: -1.0,
+    };
+    let mut least = worst(&best);
+    // One after another, twice: the cuts hardly depend on each other.
+    for steps in [[0.75; 4], [0.25; 4]] {
+        for (which, step) in steps.into_iter().enumerate() {
+            let middle = best;
+            for times in -4i8..=4 {
+                let by = f32::from(times) * step;
+                let mut cuts = middle;
+                match which {
+                    0 => {
+                        cuts.sensitive += by;
+                        cuts.extend += by;
+                        cuts.repeat += by;
+                    }
+                    1 => cuts.extend = (cuts.extend + by).min(cuts.sensitive),
+                    2 => cuts.repeat += 2.0 * by,
+                    _ => cuts.begin += by,
+                }
+                let wrong = worst(&cuts);
+                if wrong < least {
+                    (best, least) = (cuts, wrong);
+                }
+            }
+        }
+    }
+    best
+}
+
+/// Pieces of both kinds, in order and disjoint, which mask what either masks. What lies within another piece is a part of it,
+/// but a pattern that holds several pieces, such as an address with its number and town, is those.
+#[must_use]
+pub fn united(pieces: &[(Range<usize>, Class)], more: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut all: Vec<Range<usize>> = pieces.iter().map(|(piece, _)| piece.clone()).collect();
+    for pattern in more {
+        let from = all.partition_point(|piece| piece.end <= pattern.start);
+        let to = all.partition_point(|piece| piece.start < pattern.end);
+        let Some(touched) = all.get_mut(from..to.max(from)) else {
+            continue;
+        };
+        match touched {
+            [] => all.insert(from, pattern.clone()),
+            [first, .., last] => {
+                first.start = first.start.min(pattern.start);
+                last.end = last.end.max(pattern.end);
+                for at in from + 1..to {
+                    all[at - 1].end = all[at].start;
+                }
+            }
+            [one] => *one = one.start.min(pattern.start)..one.end.max(pattern.end),
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_and_patterns_mask_what_either_masks_and_stay_disjoint() {
+        let piece = |span: Range<usize>| (span, Class::Address);
+        let pieces = [piece(3..5), piece(6..9), piece(12..20)];
+        for (pattern, expected) in [
+            (0..2, vec![0..2, 3..5, 6..9, 12..20]),
+            (2..10, vec![2..6, 6..10, 12..20]),
+            (13..15, vec![3..5, 6..9, 12..20]),
+            (10..30, vec![3..5, 6..9, 10..30]),
+            (8..13, vec![3..5, 6..12, 12..20]),
+            (25..30, vec![3..5, 6..9, 12..20, 25..30]),
+        ] {
+            assert_eq!(united(&pieces, &[pattern]), expected);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `shoal learn`.
+
+use std::{io::Write, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use shoal_conductor::head::teach;
+
+use super::{
+    config,
+    eval::{patterns, report, text},
+    study::{FOLDS, Reader, Teaching, examples},
+};
+use crate::{
+    config::Places,
+    exit::{Exit, Fault},
+};
+
+/// What is learnt.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// The sensitivity head, from texts of which it is known what is sensitive in them
+    Privacy(Options),
+}
+
+/// How it is learnt.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Files of examples, one JSON object a line
+    #[arg(long, value_name = "F", required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Where the head goes
+    #[arg(long, value_name = "F", default_value = "sensitivity.safetensors")]
+    out: PathBuf,
+    /// Parts of the data, each judged by a network taught on the others; these networks vote in the head
+    #[arg(long, value_name = "N", default_value_t = FOLDS)]
+    folds: usize,
+    #[command(flatten)]
+    teaching: Teaching,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Learns a head and writes it.
+pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
+    let Action::Privacy(options) = action;
+    let config = config(places)?;
+    let patterns = patterns(&config)?;
+    let mut reader = Reader::open(config, options.teaching.reading(), &options.teaching).await?;
+    let (data, parts) = examples(&options.data)?;
+    let mut school = reader.school(data).await?;
+    if school.is_empty() {
+        return Err(Fault::usage("there are no examples to learn from"));
+    }
+    let (reading, backbone) = (reader.reading().clone(), reader.backbone.clone());
+    drop(reader);
+    let plan = options.teaching.plan();
+    let folds = options.folds.clamp(2, 8);
+    let (head, rows, held_out) = tokio::task::spawn_blocking(move || {
+        school.settle(None);
+        let (judged, nets) = school.crossed(
+            &plan,
+            folds,
+            |_| true,
+            |done| {
+                tracing::info!(done, of = folds, "folds learnt");
+            },
+        );
+        let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
+        let held_out = report(&judged, &parts, &cuts, &patterns);
+        let head = school.head(nets, cuts, reading, backbone);
+        (head, school.len(), held_out)
+    })
+    .await
+    .map_err(Fault::internal)?;
+    let bytes = head.to_bytes();
+    std::fs::write(&options.out, &bytes).map_err(|error| {
+        let place = options.out.display();
+        Fault::new(Exit::CannotCreate, format!("cannot write {place}: {error}"))
+    })?;
+    if options.json {
+        let report = json!({
+            "file": options.out,
+            "bytes": bytes.len(),
+            "rows": rows,
+            "backbone_sha256": head.backbone,
+            "held_out": held_out,
+        });
+        super::json(out, &report)?;
+    } else {
+        writeln!(
+            out,
+            "{} written: {} bytes, learnt from {rows} texts",
+            options.out.display(),
+            bytes.len()
+        )?;
+        writeln!(out, "on texts that it was not taught on:")?;
+        write!(out, "{}", text(&held_out))?;
+    }
+    Ok(Exit::Done)
+}
