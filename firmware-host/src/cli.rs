@@ -9,6 +9,7 @@ mod eval;
 mod keys;
 mod learn;
 mod models;
+mod outcomes;
 mod plan;
 mod policy;
 mod serve;

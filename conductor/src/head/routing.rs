@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod curve;
 pub mod judge;
 pub mod look;
+pub mod measure;
 pub mod outcome;
 mod solve;
 mod symmetric;

@@ -1,5 +1,7 @@
 //! `shoal eval`.
 
+pub mod route;
+
 use std::{
     io::Write,
     ops::Range,
@@ -36,6 +38,8 @@ use crate::{
 pub enum Action {
     /// What is found of what is sensitive, by the patterns and the sensitivity head together
     Privacy(Options),
+    /// How well the routing head chooses workers, beside simpler choices
+    Route(route::Options),
 }
 
 /// How it is measured.
@@ -96,7 +100,10 @@ impl Patterns {
 
 /// Measures.
 pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
-    let Action::Privacy(options) = action;
+    let options = match action {
+        Action::Privacy(options) => options,
+        Action::Route(options) => return route::run(places, options, out).await,
+    };
     let config = config(places)?;
     let patterns = patterns(&config)?;
     let data = examples(&options.data)?;
@@ -131,7 +138,7 @@ async fn ready(
     let head = Sensitivity::try_from_bytes(&bytes).map_err(Fault::usage)?;
     let backbone = crate::head::fingerprint(&config.model, &head.backbone)?;
     let head = head.for_backbone(&backbone).map_err(Fault::usage)?;
-    let mut reader = Reader::open(config, head.reading.clone(), &options.teaching).await?;
+    let mut reader = Reader::open(config, head.reading.clone(), options.teaching.kept()).await?;
     let began = Instant::now();
     let mut school = reader.school(data).await?;
     // What was kept took no time to read.
@@ -175,7 +182,8 @@ async fn taught(
     train: Vec<Example>,
     folds: Option<usize>,
 ) -> Result<Value, Fault> {
-    let mut reader = Reader::open(config, options.teaching.reading(), &options.teaching).await?;
+    let mut reader =
+        Reader::open(config, options.teaching.reading(), options.teaching.kept()).await?;
     let first = data.len();
     let all: Vec<Example> = data.into_iter().chain(train).collect();
     let mut school = reader.school(all).await?;
