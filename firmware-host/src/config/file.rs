@@ -190,12 +190,14 @@ impl Default for MqttTable {
 #[serde(default, deny_unknown_fields)]
 struct ConductorTable {
     ultra_min_parameters: u64,
+    routing_head: Option<PathBuf>,
 }
 
 impl Default for ConductorTable {
     fn default() -> Self {
         Self {
             ultra_min_parameters: 1_000_000_000,
+            routing_head: None,
         }
     }
 }
@@ -273,6 +275,10 @@ impl File {
                 None
             },
             ultra_min_parameters: self.conductor.ultra_min_parameters,
+            routing_head: self
+                .conductor
+                .routing_head
+                .map(|file| Config::resolve(data, file)),
             limits: self.limits.resolve()?,
             store_key: self.store.key_file.map(|file| Config::resolve(data, file)),
             residents: residents(self.models, &workers, data)?,

@@ -4,12 +4,18 @@ mod join;
 mod picture;
 mod report;
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 use clap::Args;
 use shoal_conductor::head::routing::{
     Routing,
-    look::Look,
+    judge::Judge,
+    look::{Look, PLAIN},
     measure::{Field, Opinion},
     outcome::Table,
     teach::{self, Lessons, Plan},
@@ -128,8 +134,14 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             pair,
         };
         let plan = options.lesson.plan();
-        let opinions = opinions(&field, &looks, head.as_ref(), &plan);
+        let spent = AtomicU64::new(0);
+        let opinions = opinions(&field, &looks, head.as_ref(), &plan, &spent);
         let mut report = report::report(&field, &opinions, options.draws);
+        if let Some(report) = report.as_object_mut() {
+            #[expect(clippy::cast_precision_loss, reason = "a time and a number of rows")]
+            let each = spent.into_inner() as f64 / field.rows.len().max(1) as f64;
+            report.insert("head_ms".to_owned(), (each / 1e6).into());
+        }
         if let (Some(rows), Some(report)) = (options.join, report.as_object_mut()) {
             let joined = join::join(&field, &looks, &plan, rows);
             report.insert("join".to_owned(), joined);
@@ -161,25 +173,19 @@ fn place(table: &Table, worker: &str) -> Result<usize, Fault> {
     })
 }
 
-/// The head's opinion, and what it is held against.
-fn opinions(field: &Field<'_>, looks: &[Look], head: Option<&Routing>, plan: &Plan) -> Opinions {
-    let workers = &field.table.workers;
+/// The head's opinion, and what it is held against. What the head takes for all rows is added to `spent`, in nanoseconds.
+fn opinions(
+    field: &Field<'_>,
+    looks: &[Look],
+    head: Option<&Routing>,
+    plan: &Plan,
+    spent: &AtomicU64,
+) -> Opinions {
     let own = match head {
-        Some(head) => Opinion::new(
-            field
-                .rows
-                .iter()
-                .flat_map(|&row| {
-                    let chances = head.judge_look(&looks[row]);
-                    let chance = |worker: &String| chances.get(worker).copied();
-                    workers
-                        .iter()
-                        .map(move |worker| chance(worker).unwrap_or(f32::NAN))
-                        .collect::<Vec<_>>()
-                })
-                .collect(),
-        ),
-        None => learnt(field, looks, plan),
+        Some(head) => field.learnt(1, |_| {
+            move |row| chances(field, looks, &head.judge, row, spent)
+        }),
+        None => learnt(field, looks, plan, spent),
     };
     tracing::info!("the head is learnt; now what it is held against");
     vec![
@@ -194,7 +200,7 @@ fn opinions(field: &Field<'_>, looks: &[Look], head: Option<&Routing>, plan: &Pl
 }
 
 /// The opinion of heads that are learnt now.
-fn learnt(field: &Field<'_>, looks: &[Look], plan: &Plan) -> Opinion {
+fn learnt(field: &Field<'_>, looks: &[Look], plan: &Plan, spent: &AtomicU64) -> Opinion {
     let lessons = Lessons {
         table: field.table,
         looks,
@@ -208,15 +214,28 @@ fn learnt(field: &Field<'_>, looks: &[Look], plan: &Plan) -> Opinion {
     field.learnt(plan.threads, |rows| {
         let judge = lessons.learn(rows, &inner);
         tracing::info!(rows = rows.len(), "a head is learnt");
-        move |row: usize| {
-            let factors = judge.factors(&looks[row]);
-            let chance = |worker: &String| judge.chance(worker, &factors);
-            let workers = field.table.workers.iter();
-            workers
-                .map(|worker| chance(worker).unwrap_or(f32::NAN))
-                .collect()
-        }
+        move |row| chances(field, looks, &judge, row, spent)
     })
+}
+
+/// What a head says of a row, with everything that it does once the states are there.
+fn chances(
+    field: &Field<'_>,
+    looks: &[Look],
+    judge: &Judge,
+    row: usize,
+    spent: &AtomicU64,
+) -> Vec<f32> {
+    let dense = &looks[row].dense;
+    let began = Instant::now();
+    let states = &dense[..dense.len().saturating_sub(PLAIN)];
+    let factors = judge.factors(&Look::new(&field.table.rows[row].prompt, states));
+    let workers = field.table.workers.iter();
+    let chances = workers.map(|worker| judge.chance(worker, &factors).unwrap_or(f32::NAN));
+    let chances = chances.collect();
+    let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    spent.fetch_add(took, Ordering::Relaxed);
+    chances
 }
 
 /// What each worker costs.

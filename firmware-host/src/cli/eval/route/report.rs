@@ -118,7 +118,10 @@ pub fn text(report: &Value) -> String {
     } else {
         "cost and accuracy as cost counts less and less"
     };
-    out.push_str(&format!("\ncalibration error {ece:.4}\n\n{axis}\n"));
+    let time = report["head_ms"].as_f64().unwrap_or_default();
+    out.push_str(&format!(
+        "\ncalibration error {ece:.4}; the head takes {time:.3} ms once the prompt is read\n\n{axis}\n"
+    ));
     for (name, value) in &all {
         out.push_str(&format!("{name:<12}"));
         for point in value["curve"].as_array().into_iter().flatten() {
