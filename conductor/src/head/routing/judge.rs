@@ -25,6 +25,9 @@ pub struct Scale {
     pub rarity: Vec<f32>,
 }
 
+/// A look on one scale: its numbers, and its words by place.
+pub type Row = (Vec<f32>, Vec<(u16, f32)>);
+
 /// What a prompt asks for, and what each worker is able to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judge {
@@ -70,10 +73,10 @@ impl Scale {
         self.norm.mean.len()
     }
 
-    /// The row of a look: its numbers, and its words by place.
+    /// The row of a look.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the width of a row")]
-    pub fn row(&self, look: &Look) -> (Vec<f32>, Vec<(u16, f32)>) {
+    pub fn row(&self, look: &Look) -> Row {
         let mut dense = look.dense.clone();
         dense.resize(self.width(), 0.0);
         self.norm.apply(&mut dense);

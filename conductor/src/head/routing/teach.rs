@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ability::{Ability, Belief},
-    judge::{Judge, Scale},
+    judge::{Judge, Row, Scale},
     look::{BUCKETS, Look},
     outcome::Table,
     solve::{Design, Weights, lanes},
@@ -154,7 +154,7 @@ impl Lessons<'_> {
         &self,
         some: &[usize],
         rows: &[usize],
-        seen: &'w [(Vec<f32>, Vec<(u16, f32)>)],
+        seen: &'w [Row],
         means: &[f32],
         absent: &[bool],
     ) -> Rows<'w> {
