@@ -68,6 +68,8 @@ pub(crate) struct FakeWorker {
     place: Place,
     lines: Mutex<VecDeque<Line>>,
     pub seen: Mutex<Vec<Prompt>>,
+    /// What it gives as a text's states, if any.
+    pub states: Mutex<Option<States>>,
 }
 
 impl FakeWorker {
@@ -77,6 +79,7 @@ impl FakeWorker {
             place,
             lines: Mutex::new(lines.into()),
             seen: Mutex::default(),
+            states: Mutex::default(),
         })
     }
 
@@ -176,7 +179,8 @@ impl Backbone for FakeWorker {
         _reading: &Reading,
         _task: Option<&TaskId>,
     ) -> Result<States, WorkerError> {
-        Err(WorkerError::Unreachable {
+        let states = self.states.lock().unwrap().clone();
+        states.ok_or_else(|| WorkerError::Unreachable {
             worker: self.id.clone(),
             reason: "it has no states".to_owned(),
         })

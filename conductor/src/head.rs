@@ -11,6 +11,7 @@ pub mod learn;
 mod matrix;
 pub mod net;
 mod random;
+pub mod routing;
 pub mod score;
 pub mod sensitivity;
 pub mod shape;

@@ -1,6 +1,8 @@
 //! Choosing worker and role for the next turn of `shoal-mini`.
 
+pub mod learned;
 pub mod rule;
+mod utility;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod eval;
 mod keys;
 mod learn;
 mod models;
+mod outcomes;
 mod plan;
 mod policy;
 mod serve;
@@ -109,7 +110,7 @@ impl Cli {
     pub fn default_log(&self) -> &'static str {
         match self.command {
             Command::Serve => "warn,shoal=info,shoal_conductor=info,shoal_models=info",
-            Command::Calibrate(_) | Command::Eval(_) => "error,shoal=info",
+            Command::Calibrate(_) | Command::Eval(_) | Command::Learn(_) => "error,shoal=info",
             _ => "error",
         }
     }

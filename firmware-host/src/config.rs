@@ -72,6 +72,8 @@ pub struct Config {
     pub fleet: Option<FleetOptions>,
     /// The least size of a backbone that may write workflows, in weights.
     pub ultra_min_parameters: u64,
+    /// The head by which `shoal-mini` chooses workers, if it has one.
+    pub routing_head: Option<PathBuf>,
     /// Bounds on tasks and stored things.
     pub limits: Limits,
     /// Where the key of the store is, if not where it is by itself.

@@ -1,8 +1,12 @@
-//! The sensitivity head that the config asks for.
+//! The heads that the config asks for.
 
 use std::sync::Arc;
 
-use shoal_conductor::head::{SHIPPED, sensitivity::Sensitivity};
+use shoal_conductor::{
+    head::{SHIPPED, routing::Routing, sensitivity::Sensitivity},
+    route::{Route, learned::Learned, rule::Rule},
+    worker::Backbone,
+};
 use shoal_models::catalogue::{self, Expected, VerifyError};
 
 use crate::{
@@ -34,6 +38,31 @@ pub fn load(config: &Config, model: Option<&Model>) -> Result<Option<Arc<Sensiti
         ))
     })?;
     Ok(Some(Arc::new(head)))
+}
+
+/// How `shoal-mini` chooses: by the routing head that the config names, or else by the rule. Blocks.
+pub fn route(
+    config: &Config,
+    backbone: Option<&Arc<dyn Backbone>>,
+) -> Result<Arc<dyn Route>, Fault> {
+    let Some(path) = &config.routing_head else {
+        return Ok(Arc::new(Rule));
+    };
+    let place = path.display();
+    let bytes = std::fs::read(path).map_err(|error| {
+        Fault::usage(format!(
+            "[conductor] routing_head {place} cannot be read: {error}; make it with `shoal learn route`, or remove the key from shoal.toml"
+        ))
+    })?;
+    let Some(backbone) = backbone else {
+        tracing::warn!(head = %place, "there is no model to read prompts with, so the routing head is not used");
+        return Ok(Arc::new(Rule));
+    };
+    let named = |error| Fault::usage(format!("[conductor] routing_head {place}: {error}"));
+    let head = Routing::try_from_bytes(&bytes).map_err(named)?;
+    let found = fingerprint(&config.model, &head.backbone)?;
+    let head = head.for_backbone(&found).map_err(named)?;
+    Ok(Arc::new(Learned::new(Arc::new(head), Arc::clone(backbone))))
 }
 
 /// The SHA-256 of the model's file, which is not read where it is known to be the `likely` one. Blocks.

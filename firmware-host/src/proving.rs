@@ -11,7 +11,6 @@ use shoal_conductor::{
     exercise::{Checked, Exercise},
     id::{TaskId, WorkerId},
     prompt::{Format, Message, Sampling, Speaker},
-    route::rule::Rule,
     task::{Effort, Target, Task},
     trace::Event,
     unit::{MicroDollars, Tokens},
@@ -24,6 +23,7 @@ use crate::{
     accelerate::Measure,
     config::Config,
     exit::Fault,
+    head,
     pool::Pool,
     sandbox::{Sandbox, SandboxError},
 };
@@ -83,11 +83,13 @@ impl Ground {
             .map_err(Fault::internal)?;
         let pool = Pool::build(config, &board, Measure::Never).await?;
         let records = Arc::new(Records::default());
+        let route = head::route(config, pool.backbone.as_ref())?;
         let conductor = Conductor::try_new(Parts {
             policy,
             workers: pool.workers,
             backbone: pool.backbone,
-            route: Arc::new(Rule),
+            head: pool.head,
+            route,
             journal: records.clone(),
             desk: Arc::new(Nobody),
             ledger: Arc::new(Books::default()),

@@ -244,7 +244,7 @@ async fn a_plan_calls_nobody_and_shows_each_verdict() {
     found     1 x person (confidential), 1 x email (confidential), 1 x phone (confidential)
 
     step 1    worker by cloud, reads the task
-      why     there is no answer yet; the task seems to need code, reasoning, writing; cloud has the best score of those that may
+      why     there is no answer yet; the task seems to need code, reasoning, writing; cloud has the best score of those that may, 85.0 above local
       gate    cloud: redact, label confidential, public reaches it, by escalation.confidential = "redact"
 
     planned in 0 ms; nothing left the board

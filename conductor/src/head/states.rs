@@ -20,6 +20,9 @@ pub struct Reading {
     pub between: String,
     /// The longest text, in tokens.
     pub most: usize,
+    /// The text goes in once and nothing stands between: for what is to be known of the whole, not of each token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
 }
 
 /// The way of reading that heads are taught with.
@@ -31,6 +34,7 @@ impl Default for Reading {
             overlap: 64,
             between: "\n\n".to_owned(),
             most: 16_384,
+            once: false,
         }
     }
 }
@@ -91,6 +95,7 @@ mod tests {
             overlap: 4,
             between: "\n\n".into(),
             most: 1000,
+            once: false,
         };
         for tokens in 0..60 {
             let pieces = reading.pieces(tokens);

@@ -2,57 +2,77 @@
 //!
 //! 1. At high effort a thinker comes first.
 //! 2. Then a worker. A simple task stays on the board; any other goes to the best score: strength, plus 15 for each skill
-//!    that the task seems to need, minus 10 if a person must be asked, minus one point for each tenth of a cent that a
-//!    thousand tokens read and written cost, minus one for each second until it could begin. The board wins ties.
+//!    that the task seems to need, minus 10 if a person must be asked, minus a point for each tenth of a cent that a
+//!    thousand tokens read and written cost and for each second until it could begin, twice that at low effort and half at
+//!    high. The board wins ties. Where a routing head says how likely each is to succeed, a hundred times that takes the
+//!    place of strength and skills, and simple tasks need no rule of their own.
 //! 3. Then, unless the task is simple, a verifier, if somebody at least as strong as the author, and at less than high
 //!    effort somebody else, may read the answer; then, after REVISE, a worker again.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{Candidate, Route, Situation, Turn};
-use crate::{
-    feature::Features, id::WorkerId, task::Effort, trace::Scored, unit::Tokens, verdict::Verdict,
-    worker::Place, workflow::Role,
+use super::{
+    Candidate, Route, Situation, Turn,
+    utility::{Quality, score},
 };
+use crate::{
+    id::WorkerId, task::Effort, trace::Scored, verdict::Verdict, worker::Place, workflow::Role,
+};
+
+/// Chances of success by worker, from a routing head.
+type Chances = BTreeMap<String, f32>;
 
 /// Strength, skills, price and the gate's verdict, added up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rule;
 
-const SKILL: f64 = 15.0;
-const ASKING: f64 = 10.0;
-
 #[async_trait]
 impl Route for Rule {
     async fn decide(&self, situation: &Situation<'_>) -> Turn {
-        match situation.done.last() {
-            None if situation.effort == Effort::High => go(
-                situation,
-                Role::Thinker,
-                "high effort begins with a thinker".into(),
-                |_| true,
-            ),
-            None => work(situation, "there is no answer yet"),
-            Some(last) => match last.role {
-                Role::Thinker => work(situation, "the thinker is done and there is no answer yet"),
-                Role::Worker => verify(situation),
-                Role::Verifier => work(situation, "the verifier asked for a revision"),
-            },
-        }
+        decide(situation, None)
     }
 }
 
+/// Whether the next turn is a worker's.
+pub(super) fn works_next(situation: &Situation<'_>) -> bool {
+    match situation.done.last() {
+        None => situation.effort != Effort::High,
+        Some(last) => last.role != Role::Worker,
+    }
+}
+
+/// The next turn; with chances, whoever works is chosen by them.
+pub(super) fn decide(situation: &Situation<'_>, chances: Option<&Chances>) -> Turn {
+    let why = match situation.done.last() {
+        None if situation.effort == Effort::High => {
+            let reason = "high effort begins with a thinker".to_owned();
+            return go(situation, Role::Thinker, reason, None, |_| true);
+        }
+        None => "there is no answer yet",
+        Some(last) => match last.role {
+            Role::Thinker => "the thinker is done and there is no answer yet",
+            Role::Worker => return verify(situation),
+            Role::Verifier => "the verifier asked for a revision",
+        },
+    };
+    work(situation, why, chances)
+}
+
 /// The strongest that may work on it; the board where the task is simple.
-fn work(situation: &Situation<'_>, why: &str) -> Turn {
+fn work(situation: &Situation<'_>, why: &str, chances: Option<&Chances>) -> Turn {
+    if chances.is_some() {
+        let reason = format!("{why}; the routing head says how likely each is to succeed");
+        return go(situation, Role::Worker, reason, chances, |_| true);
+    }
     let on_board = situation
         .candidates(Role::Worker)
         .iter()
         .any(|candidate| candidate.place == Place::Board && usable(candidate, situation.effort));
     if is_simple(situation) && on_board {
         let reason = format!("{why}; the task looks simple, so it stays on the board");
-        return go(situation, Role::Worker, reason, |candidate| {
+        return go(situation, Role::Worker, reason, None, |candidate| {
             candidate.place == Place::Board
         });
     }
@@ -64,6 +84,7 @@ fn work(situation: &Situation<'_>, why: &str) -> Turn {
         situation,
         Role::Worker,
         format!("{why}; the task seems to need {needs}"),
+        None,
         |_| true,
     )
 }
@@ -94,6 +115,7 @@ fn verify(situation: &Situation<'_>) -> Turn {
         situation,
         Role::Verifier,
         format!("the answer of {} is to be verified", author.worker),
+        None,
         |candidate| may_verify(situation, candidate, &author.worker, strength),
     )
 }
@@ -125,7 +147,7 @@ fn verifiable(situation: &Situation<'_>, author: &WorkerId, strength: u8) -> boo
         .any(|candidate| may_verify(situation, candidate, author, strength))
 }
 
-fn usable(candidate: &Candidate, effort: Effort) -> bool {
+pub(super) fn usable(candidate: &Candidate, effort: Effort) -> bool {
     match candidate.ruling.verdict {
         Verdict::Refuse => false,
         Verdict::Ask => effort > Effort::Low,
@@ -138,13 +160,15 @@ fn go(
     situation: &Situation<'_>,
     role: Role,
     reason: String,
+    chances: Option<&Chances>,
     fits: impl Fn(&Candidate) -> bool,
 ) -> Turn {
     let all = situation.candidates(role);
+    let quality = chances.map_or(Quality::Policy(situation.features), Quality::Head);
     let mut ranked: Vec<(&Candidate, Scored)> = all
         .iter()
         .filter(|candidate| fits(candidate))
-        .map(|candidate| (candidate, score(candidate, situation.features)))
+        .map(|candidate| (candidate, score(candidate, quality, situation.effort)))
         .collect();
     ranked.sort_by(|(a, a_score), (b, b_score)| {
         usable(b, situation.effort)
@@ -159,10 +183,21 @@ fn go(
         };
     };
     let worker = best.worker.clone();
+    let margin = match ranked.as_slice() {
+        [(_, first), (next, second), ..] if usable(next, situation.effort) => {
+            let lead = first.score - second.score;
+            if lead < 0.05 {
+                format!(", as good as that of {}", next.worker)
+            } else {
+                format!(", {lead:.1} above {}", next.worker)
+            }
+        }
+        _ => String::new(),
+    };
     Turn::Go {
         last: role == Role::Worker && is_last(situation, best),
         role,
-        reason: format!("{reason}; {worker} has the best score of those that may"),
+        reason: format!("{reason}; {worker} has the best score of those that may{margin}"),
         worker,
         candidates: ranked.into_iter().map(|(_, scored)| scored).collect(),
     }
@@ -175,42 +210,4 @@ fn is_last(situation: &Situation<'_>, author: &Candidate) -> bool {
         || !situation.candidates(Role::Worker).iter().any(|candidate| {
             may_verify(situation, candidate, &author.worker, author.known.strength)
         })
-}
-
-fn score(candidate: &Candidate, features: &Features) -> Scored {
-    let known = &candidate.known;
-    let matched: Vec<&str> = features
-        .skills
-        .iter()
-        .copied()
-        .filter(|skill| known.skills.iter().any(|own| own == skill))
-        .collect();
-    let cost = known.price.of(Tokens(1_000), Tokens(1_000));
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a score needs no more than a few digits"
-    )]
-    let (skills, price) = (SKILL * matched.len() as f64, cost.0 as f64 / 1_000.0);
-    let asking = if candidate.ruling.verdict == Verdict::Ask {
-        ASKING
-    } else {
-        0.0
-    };
-    let wait = candidate.wait.as_secs_f64();
-    let mut why = format!(
-        "strength {}, skills +{skills} ({}), price -{price:.1}, asking -{asking}",
-        known.strength,
-        matched.join(", "),
-    );
-    if wait > 0.0 {
-        // Writing to a string cannot fail.
-        let _ = write!(why, ", loading its model -{wait:.1}");
-    }
-    Scored {
-        worker: candidate.worker.clone(),
-        verdict: candidate.ruling.verdict,
-        rule: candidate.ruling.rule.clone(),
-        score: f64::from(known.strength) + skills - price - asking - wait,
-        why,
-    }
 }

@@ -1,6 +1,7 @@
 //! `shoal eval`.
 
 mod orchestrate;
+pub mod route;
 mod verdict;
 
 use std::{
@@ -41,6 +42,8 @@ pub enum Action {
     Privacy(Options),
     /// Whether several models together do better here than one
     Orchestrate(orchestrate::Options),
+    /// How well the routing head chooses workers, beside simpler choices
+    Route(route::Options),
 }
 
 /// How it is measured.
@@ -104,6 +107,7 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
     let options = match action {
         Action::Privacy(options) => options,
         Action::Orchestrate(options) => return orchestrate::run(places, options, out).await,
+        Action::Route(options) => return route::run(places, options, out).await,
     };
     let config = config(places)?;
     let patterns = patterns(&config)?;
@@ -139,7 +143,7 @@ async fn ready(
     let head = Sensitivity::try_from_bytes(&bytes).map_err(Fault::usage)?;
     let backbone = crate::head::fingerprint(&config.model, &head.backbone)?;
     let head = head.for_backbone(&backbone).map_err(Fault::usage)?;
-    let mut reader = Reader::open(config, head.reading.clone(), &options.teaching).await?;
+    let mut reader = Reader::open(config, head.reading.clone(), options.teaching.kept()).await?;
     let began = Instant::now();
     let mut school = reader.school(data).await?;
     // What was kept took no time to read.
@@ -183,7 +187,8 @@ async fn taught(
     train: Vec<Example>,
     folds: Option<usize>,
 ) -> Result<Value, Fault> {
-    let mut reader = Reader::open(config, options.teaching.reading(), &options.teaching).await?;
+    let mut reader =
+        Reader::open(config, options.teaching.reading(), options.teaching.kept()).await?;
     let first = data.len();
     let all: Vec<Example> = data.into_iter().chain(train).collect();
     let mut school = reader.school(all).await?;

@@ -1,5 +1,7 @@
 //! `shoal learn`.
 
+pub mod route;
+
 use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand};
@@ -21,6 +23,8 @@ use crate::{
 pub enum Action {
     /// The sensitivity head, from texts of which it is known what is sensitive in them
     Privacy(Options),
+    /// The routing head, from what workers made of prompts
+    Route(route::Options),
 }
 
 /// How it is learnt.
@@ -44,10 +48,14 @@ pub struct Options {
 
 /// Learns a head and writes it.
 pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result<Exit, Fault> {
-    let Action::Privacy(options) = action;
+    let options = match action {
+        Action::Privacy(options) => options,
+        Action::Route(options) => return route::run(places, options, out).await,
+    };
     let config = config(places)?;
     let patterns = patterns(&config)?;
-    let mut reader = Reader::open(config, options.teaching.reading(), &options.teaching).await?;
+    let mut reader =
+        Reader::open(config, options.teaching.reading(), options.teaching.kept()).await?;
     let (data, parts) = examples(&options.data)?;
     let mut school = reader.school(data).await?;
     if school.is_empty() {

@@ -10,7 +10,6 @@ use shoal_conductor::{
     id::TaskId,
     label::Label,
     prompt::{Format, Message, Sampling, Speaker},
-    route::rule::Rule,
     task::{Effort, Target, Task},
 };
 
@@ -20,6 +19,7 @@ use crate::{
     client::Client,
     config::Places,
     exit::{Exit, Fault},
+    head,
     nowhere::Nowhere,
     pool::Pool,
 };
@@ -95,12 +95,13 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
         .map_err(Fault::internal)?;
     let pool = Pool::build(&config, &board, Measure::Never).await?;
     let label = options.label.join(policy.sources.api);
+    let route = head::route(&config, pool.backbone.as_ref())?;
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),
         workers: pool.workers,
         backbone: pool.backbone,
         head: pool.head,
-        route: Arc::new(Rule),
+        route,
         journal: Arc::new(Nowhere),
         desk: Arc::new(Nowhere),
         ledger: Arc::new(Nowhere),

@@ -9,7 +9,6 @@ use shoal_conductor::{
     conductor::{Conductor, Parts},
     label::Label,
     policy::Policy,
-    route::rule::Rule,
 };
 use shoal_wire::Root;
 use tokio::{
@@ -27,6 +26,7 @@ use crate::{
     appliance::{Appliance, ApplianceLimits, Slots, WaitingRoom},
     config::{Config, Places, write_defaults},
     exit::{Exit, Fault},
+    head,
     link::{self, LinkHandle, LinkOptions},
     memory::{self, Watch},
     pool::Pool,
@@ -253,12 +253,13 @@ fn appliance(
     let progress = pool.progress();
     let store_part = Arc::new(store.clone());
     let slots = Slots::new(config.limits.max_running);
+    let route = head::route(config, pool.backbone.as_ref())?;
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),
         workers: pool.workers,
         backbone: pool.backbone,
         head: pool.head,
-        route: Arc::new(Rule),
+        route,
         journal: store_part.clone(),
         desk: Arc::new(WaitingRoom::new(store.clone(), slots.clone())),
         ledger: store_part,

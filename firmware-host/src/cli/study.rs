@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Texts that are read at once, so that short ones share batches.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 
 /// Networks of a head, each taught without one part of the data.
 pub const FOLDS: usize = 5;
@@ -66,6 +66,11 @@ impl Teaching {
     /// Whether states are kept, so that reading takes no time.
     pub fn keeps(&self) -> bool {
         self.states.is_some()
+    }
+
+    /// Where states are kept, if they are.
+    pub fn kept(&self) -> Option<PathBuf> {
+        self.states.clone()
     }
 
     /// How texts are read.
@@ -124,7 +129,7 @@ impl Reader {
     pub async fn open(
         config: Config,
         reading: Reading,
-        teaching: &Teaching,
+        kept: Option<PathBuf>,
     ) -> Result<Self, Fault> {
         let model = config.model.clone();
         let backbone = tokio::task::spawn_blocking(move || fingerprint(&model, DEFAULT.sha256))
@@ -135,7 +140,7 @@ impl Reader {
             config,
             reading,
             backbone,
-            kept: teaching.states.clone(),
+            kept,
         })
     }
 
@@ -144,16 +149,20 @@ impl Reader {
         &self.reading
     }
 
+    /// Loads the model, unless all of these texts are kept.
+    pub async fn ready(&mut self, mut texts: impl Iterator<Item = &str>) -> Result<(), Fault> {
+        let is_kept = |text: &str| self.place(text).is_some_and(|place| place.exists());
+        if self.engine.is_none() && !texts.all(is_kept) {
+            self.engine = Some(self.load().await?);
+        }
+        Ok(())
+    }
+
     /// Reads examples into a school.
     pub async fn school(&mut self, examples: Vec<Example>) -> Result<School, Fault> {
         let mut school = School::default();
-        let is_kept = |example: &Example| {
-            self.place(&example.text)
-                .is_some_and(|place| place.exists())
-        };
-        if self.engine.is_none() && !examples.iter().all(is_kept) {
-            self.engine = Some(self.load().await?);
-        }
+        self.ready(examples.iter().map(|example| example.text.as_str()))
+            .await?;
         let all = examples.len();
         let read = |example: Example| async {
             let states = self.states(&example.text).await?;
@@ -183,6 +192,15 @@ impl Reader {
 
     /// The states of a text's tokens.
     pub async fn states(&self, text: &str) -> Result<States, Fault> {
+        self.states_as(text, |states| states).await
+    }
+
+    /// What `part` makes of a text's states. Only that is kept; all who read a text in the same way must want the same.
+    pub async fn states_as(
+        &self,
+        text: &str,
+        part: impl FnOnce(States) -> States,
+    ) -> Result<States, Fault> {
         let place = self.place(text);
         if let Some(states) = place.as_deref().and_then(kept) {
             return Ok(states);
@@ -190,10 +208,8 @@ impl Reader {
         let Some(engine) = &self.engine else {
             return Err(Fault::internal("no model was loaded"));
         };
-        let states = engine
-            .states(text, &self.reading, None)
-            .await
-            .map_err(Fault::failed)?;
+        let states = engine.states(text, &self.reading, None).await;
+        let states = part(states.map_err(Fault::failed)?);
         if let Some(place) = place {
             keep(&place, &states).map_err(|error| {
                 Fault::new(

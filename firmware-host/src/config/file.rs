@@ -177,12 +177,14 @@ impl Default for HubTable {
 #[serde(default, deny_unknown_fields)]
 struct ConductorTable {
     ultra_min_parameters: u64,
+    routing_head: Option<PathBuf>,
 }
 
 impl Default for ConductorTable {
     fn default() -> Self {
         Self {
             ultra_min_parameters: 1_000_000_000,
+            routing_head: None,
         }
     }
 }
@@ -252,6 +254,10 @@ impl File {
                 None
             },
             ultra_min_parameters: self.conductor.ultra_min_parameters,
+            routing_head: self
+                .conductor
+                .routing_head
+                .map(|file| Config::resolve(data, file)),
             home: self.home_assistant.resolve(&self.telemetry)?,
             fleet: self.fleet.resolve(limits.max_running)?,
             limits,

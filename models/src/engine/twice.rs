@@ -1,4 +1,4 @@
-//! A text that is read twice, for the states of all its tokens.
+//! A text that is read for the states of all its tokens, mostly twice.
 
 use std::{ops::Range, sync::Arc};
 
@@ -82,14 +82,17 @@ impl Resident {
         let mut twice = Vec::with_capacity(2 * window.len() + between.len() + 1);
         twice.push(vocab.bos());
         twice.extend_from_slice(window);
-        twice.extend_from_slice(&between);
-        let second = twice.len();
-        twice.extend_from_slice(window);
+        let mut given_from = 1;
+        if !reading.once {
+            twice.extend_from_slice(&between);
+            given_from = twice.len();
+            twice.extend_from_slice(window);
+        }
         if twice.len() > self.hidden_limit {
             let (tokens, limit) = (twice.len(), self.hidden_limit);
             return Err(JobError::TooLong { tokens, limit });
         }
-        let wanted = second + given.start - read.start..second + given.end - read.start;
+        let wanted = given_from + given.start - read.start..given_from + given.end - read.start;
         let width = usize::try_from(self.model.n_embd()).unwrap_or_default();
         let width = width * reading.layers.len();
         let states = States {

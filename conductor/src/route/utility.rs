@@ -1,0 +1,79 @@
+//! What a worker is worth for one turn: points for quality, less points for money, time and asking a person.
+//!
+//! A point is a hundredth of a sure success. At medium effort a tenth of a cent and a second cost a point each; at low effort
+//! twice that, at high effort half.
+
+use std::fmt::Write as _;
+
+use super::Candidate;
+use crate::{feature::Features, task::Effort, trace::Scored, unit::Tokens, verdict::Verdict};
+
+const SKILL: f64 = 15.0;
+const ASKING: f64 = 10.0;
+
+/// Where the points for quality come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Quality<'a> {
+    /// Strength and skills, as the policy says.
+    Policy(&'a Features),
+    /// The chance of success that the routing head gives, from 0 to 1, by worker.
+    Head(&'a std::collections::BTreeMap<String, f32>),
+}
+
+/// How much a point's worth of money or time counts.
+fn thrift(effort: Effort) -> f64 {
+    match effort {
+        Effort::Low => 2.0,
+        Effort::Medium => 1.0,
+        Effort::High => 0.5,
+    }
+}
+
+/// The utility of a candidate, with what it is made of.
+pub(super) fn score(candidate: &Candidate, quality: Quality<'_>, effort: Effort) -> Scored {
+    let known = &candidate.known;
+    let (points, mut why) = match quality {
+        Quality::Policy(features) => {
+            let has = |skill: &str| known.skills.iter().any(|own| own == skill);
+            let skills = features.skills.iter().copied();
+            let matched: Vec<&str> = skills.filter(|skill| has(skill)).collect();
+            #[expect(clippy::cast_precision_loss, reason = "a handful of skills")]
+            let skills = SKILL * matched.len() as f64;
+            let why = format!(
+                "strength {}, skills +{skills} ({})",
+                known.strength,
+                matched.join(", ")
+            );
+            (f64::from(known.strength) + skills, why)
+        }
+        Quality::Head(chances) => {
+            let chance = chances.get(candidate.worker.as_str()).copied();
+            let points = 100.0 * f64::from(chance.unwrap_or(0.0));
+            (points, format!("chance of success {points:.0} %"))
+        }
+    };
+    let cost = known.price.of(Tokens(1_000), Tokens(1_000));
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a score needs no more than a few digits"
+    )]
+    let price = thrift(effort) * cost.0 as f64 / 1_000.0;
+    let asking = if candidate.ruling.verdict == Verdict::Ask {
+        ASKING
+    } else {
+        0.0
+    };
+    let wait = thrift(effort) * candidate.wait.as_secs_f64();
+    // Writing to a string cannot fail.
+    let _ = write!(why, ", price -{price:.1}, asking -{asking}");
+    if wait > 0.0 {
+        let _ = write!(why, ", loading its model -{wait:.1}");
+    }
+    Scored {
+        worker: candidate.worker.clone(),
+        verdict: candidate.ruling.verdict,
+        rule: candidate.ruling.rule.clone(),
+        score: points - price - asking - wait,
+        why,
+    }
+}
