@@ -130,7 +130,7 @@ async fn the_head_that_is_shipped_finds_names_places_and_organisations_with_the_
 }
 
 const GOLDEN: [&str; 3] = [
-    "person Martha Okafor, person Lisbon",
-    "person Scott, person Ömür, address 95 199 Beach Road",
+    "person Martha Okafor, location Lisbon",
+    "person Scott, person Ömür, address 95, address 199 Beach Road",
     "",
 ];
