@@ -5,7 +5,8 @@
 //! these are valid: the first one, one of a higher epoch, and the holder's own again. Of the answers the first one is valid,
 //! whoever says it; after it nothing that is held is. What is not valid has still overwritten what is retained on its topic.
 //! So whoever said that it holds a task and does not says again who does; and each board that hears a second answer says
-//! the first one again.
+//! the first one again, if it was there when that was said. A board that knows an answer only from what is retained, which a
+//! second one may have overwritten, takes the word of the others: so all come to agree, and the talk ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -64,6 +65,8 @@ struct Pending {
 struct Entry {
     claim: Claim,
     heard: Duration,
+    /// This board was there when it was said, and knows that nothing came before it.
+    witnessed: bool,
 }
 
 /// A task that this board does.
@@ -179,21 +182,15 @@ impl Book {
         let Some(claim) = claim else {
             return Vec::new();
         };
-        let known = self.entries.get(key).map(|entry| &entry.claim);
-        if !known.is_none_or(|known| follows(known, &claim)) {
-            let again = known.filter(|known| {
-                // On its own topic a claim overwrites nothing that is done.
-                let done = claim.stage != Stage::Held;
-                let held = known.stage == Stage::Held && claim.board == self.me;
-                !retained && (done || held)
-            });
-            let again = again.cloned();
-            return again
-                .map(|known| Act::Say(id.clone(), known))
-                .into_iter()
-                .collect();
+        let entry = self.entries.get(key);
+        if entry.is_some_and(|entry| !follows(&entry.claim, &claim)) {
+            return self.contradicted(id, claim, retained, now);
         }
+        let known = entry.map(|entry| &entry.claim);
+        let is_first = known.is_none_or(|known| known.stage == Stage::Held);
         let fresh = known.is_none_or(|known| known.epoch != claim.epoch);
+        let is_new = is_first && (fresh || claim.stage != Stage::Held);
+        let witnessed = !retained && (is_new || entry.is_some_and(|entry| entry.witnessed));
         let mut acts = Vec::new();
         if let Some(pending) = self.pending.remove(key) {
             acts.extend(pending.packets.into_iter().map(Act::Acknowledge));
@@ -219,7 +216,7 @@ impl Book {
                 self.held.insert(key.to_owned(), held);
                 acts.push(Act::Start(id.clone(), claim.epoch, work.clone()));
             }
-            (Stage::Done, Some(work), Some(answer)) if ours && !retained => {
+            (Stage::Done, Some(work), Some(answer)) if ours && is_first && !retained => {
                 acts.push(Act::Publish(id.clone(), work.clone(), answer.clone()));
                 acts.push(Act::Say(id.clone(), claim.closed()));
                 acts.push(Act::Forget(id.clone()));
@@ -230,10 +227,47 @@ impl Book {
             Stage::Closed => self.open.remove(key),
             Stage::Held | Stage::Done => self.open.insert(key.to_owned()),
         };
-        self.entries
-            .insert(key.to_owned(), Entry { claim, heard: now });
+        let entry = Entry {
+            claim,
+            heard: now,
+            witnessed,
+        };
+        self.entries.insert(key.to_owned(), entry);
         self.forget();
         acts
+    }
+
+    /// Something was said that is not valid after what is known.
+    fn contradicted(&mut self, id: &Name, claim: Claim, retained: bool, now: Duration) -> Vec<Act> {
+        let holds = self.held.contains_key(id.as_str());
+        let Some(entry) = self.entries.get_mut(id.as_str()).filter(|_| !retained) else {
+            return Vec::new();
+        };
+        let known = &entry.claim;
+        let ours = claim.board == self.me;
+        let knows = entry.witnessed || holds;
+        let (again, believes) = match (known.stage, claim.stage) {
+            // Whoever said a claim that does not count has overwritten what is retained.
+            (Stage::Held, _) if claim.epoch < known.epoch => (ours, false),
+            (Stage::Held, _) => (ours && knows, !knows),
+            // On its own topic a claim overwrites nothing that is done.
+            (_, Stage::Held) => (false, false),
+            // What is closed was published.
+            (Stage::Closed, Stage::Done) => (true, false),
+            _ => (entry.witnessed, !entry.witnessed),
+        };
+        if again {
+            return vec![Act::Say(id.clone(), known.clone())];
+        }
+        // Its own claim or answer is the late one.
+        if believes && !ours {
+            if claim.stage == Stage::Closed {
+                self.open.remove(id.as_str());
+            }
+            entry.claim = claim;
+            entry.heard = now;
+        }
+        Vec::new()
     }
 
     /// The board's own work on a task has ended. It is said at the next tick, if it still counts.
