@@ -10,7 +10,7 @@ use shoal_conductor::head::teach;
 
 use super::{
     config,
-    eval::{patterns, report, text},
+    eval::privacy::{patterns, report, text},
     study::{FOLDS, Reader, Teaching, examples},
 };
 use crate::{

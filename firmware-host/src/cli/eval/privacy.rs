@@ -1,0 +1,266 @@
+//! `shoal eval privacy`.
+
+use std::{
+    io::Write,
+    ops::Range,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde_json::{Value, json};
+use shoal_conductor::{
+    detect::Detectors,
+    head::{
+        class::Class,
+        example::Example,
+        score::Score,
+        sensitivity::{Cuts, Sensitivity},
+        teach::{self, Judged},
+    },
+    label::Label,
+    policy::{Escalation, Policy},
+};
+
+use crate::{
+    cli::{
+        config,
+        study::{FOLDS, Parts, Reader, Teaching, examples},
+    },
+    config::{Config, Places},
+    exit::{Exit, Fault},
+};
+
+/// How it is measured.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Files of examples, one JSON object a line
+    #[arg(long, value_name = "F", required = true, num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// Learn a fresh head from these first
+    #[arg(long, value_name = "F", num_args = 1..)]
+    train: Vec<PathBuf>,
+    /// Judge each of so many parts of the data by a head learnt from the others, and from --train
+    #[arg(long, value_name = "N")]
+    folds: Option<usize>,
+    /// A head's file, in place of the one that the program came with
+    #[arg(long, value_name = "F", conflicts_with_all = ["train", "folds"])]
+    head: Option<PathBuf>,
+    #[command(flatten)]
+    teaching: Teaching,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The patterns and the labels of a policy.
+pub struct Patterns {
+    detectors: Detectors,
+    policy: Policy,
+}
+
+/// The patterns that the config's policy gives.
+pub fn patterns(config: &Config) -> Result<Patterns, Fault> {
+    let policy = config.load_policy()?;
+    Ok(Patterns {
+        detectors: Detectors::try_new(&policy).map_err(Fault::usage)?,
+        policy,
+    })
+}
+
+impl Patterns {
+    /// What they find, in bytes.
+    pub fn spans(&self, text: &str) -> Vec<Range<usize>> {
+        let found = self.detectors.find(text);
+        found.into_iter().map(|finding| finding.span).collect()
+    }
+
+    /// What may happen at a remote worker to a text with these findings.
+    fn escalation(&self, text: &str, pieces: &[(Range<usize>, Class)]) -> Escalation {
+        let found = self.detectors.find(text);
+        let patterns = found.into_iter().map(|finding| finding.label);
+        let head = pieces
+            .iter()
+            .map(|(_, class)| self.policy.label_of(&class.kind()));
+        let label: Label = patterns.chain(head).collect();
+        self.policy.escalation(label)
+    }
+}
+
+/// Measures.
+pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Result<Exit, Fault> {
+    let config = config(places)?;
+    let patterns = patterns(&config)?;
+    let data = examples(&options.data)?;
+    let (train, _) = examples(&options.train)?;
+    let began = Instant::now();
+    let report = match options.folds {
+        None if train.is_empty() => ready(config, &options, patterns, data).await?,
+        folds => taught(config, &options, patterns, data, train, folds).await?,
+    };
+    tracing::info!(seconds = began.elapsed().as_secs(), "measured");
+    if options.json {
+        crate::cli::json(out, &report)?;
+    } else {
+        write!(out, "{}", text(&report))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// With a head that is there.
+async fn ready(
+    config: Config,
+    options: &Options,
+    patterns: Patterns,
+    (data, parts): (Vec<Example>, Parts),
+) -> Result<Value, Fault> {
+    let bytes = match &options.head {
+        Some(path) => std::fs::read(path).map_err(|error| {
+            Fault::usage(format!("cannot read the head {}: {error}", path.display()))
+        })?,
+        None => shoal_conductor::head::SHIPPED.to_vec(),
+    };
+    let head = Sensitivity::try_from_bytes(&bytes).map_err(Fault::usage)?;
+    let backbone = crate::head::fingerprint(&config.model, &head.backbone)?;
+    let head = head.for_backbone(&backbone).map_err(Fault::usage)?;
+    let mut reader = Reader::open(config, head.reading.clone(), options.teaching.kept()).await?;
+    let began = Instant::now();
+    let mut school = reader.school(data).await?;
+    // What was kept took no time to read.
+    let read = (!options.teaching.keeps()).then(|| began.elapsed());
+    tokio::task::spawn_blocking(move || {
+        school.settle(Some(head.norm.clone()));
+        let all = 0..school.len();
+        let began = Instant::now();
+        let judged: Vec<_> = all.filter_map(|at| school.judged(&head.nets, at)).collect();
+        let judging = began.elapsed();
+        let mut report = report(&judged, &parts, &head.cuts, &patterns);
+        if let Some(report) = report.as_object_mut() {
+            let per_thousand = |time: Duration| {
+                #[expect(clippy::cast_precision_loss, reason = "a number of tokens")]
+                let thousands = school.tokens().max(1) as f64 / 1_000.0;
+                time.as_secs_f64() * 1_000.0 / thousands
+            };
+            report.insert(
+                "head_ms_per_1000_tokens".to_owned(),
+                json!(per_thousand(judging)),
+            );
+            if let Some(read) = read {
+                report.insert(
+                    "pass_ms_per_1000_tokens".to_owned(),
+                    json!(per_thousand(read)),
+                );
+            }
+        }
+        report
+    })
+    .await
+    .map_err(Fault::internal)
+}
+
+/// With heads that are learnt now.
+async fn taught(
+    config: Config,
+    options: &Options,
+    patterns: Patterns,
+    (data, parts): (Vec<Example>, Parts),
+    train: Vec<Example>,
+    folds: Option<usize>,
+) -> Result<Value, Fault> {
+    let mut reader =
+        Reader::open(config, options.teaching.reading(), options.teaching.kept()).await?;
+    let first = data.len();
+    let all: Vec<Example> = data.into_iter().chain(train).collect();
+    let mut school = reader.school(all).await?;
+    drop(reader);
+    let plan = options.teaching.plan();
+    tokio::task::spawn_blocking(move || {
+        school.settle(None);
+        let told = |done: usize| tracing::info!(done, "folds learnt");
+        if let Some(folds) = folds {
+            let (judged, _) = school.crossed(&plan, folds.max(2), |_| true, told);
+            let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
+            let data: Vec<_> = judged
+                .into_iter()
+                .filter(|judged| judged.at < first)
+                .collect();
+            return report(&data, &parts, &cuts, &patterns);
+        }
+        let (judged, nets) = school.crossed(&plan, FOLDS, |at| at >= first, told);
+        let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
+        let data: Vec<_> = (0..first)
+            .filter_map(|at| school.judged(&nets, at))
+            .collect();
+        report(&data, &parts, &cuts, &patterns)
+    })
+    .await
+    .map_err(Fault::internal)
+}
+
+/// The numbers of all, and of each file where there are several.
+pub fn report(judged: &[Judged<'_>], parts: &Parts, cuts: &Cuts, patterns: &Patterns) -> Value {
+    let mut report = numbers(judged, cuts, patterns);
+    if let Some(report) = report.as_object_mut() {
+        report.insert("cuts".to_owned(), json!(cuts));
+        let files = parts.iter().filter(|_| parts.len() > 1);
+        let files: serde_json::Map<String, Value> = files
+            .map(|(name, range)| {
+                let of = judged.iter().filter(|judged| range.contains(&judged.at));
+                (name.clone(), numbers(of, cuts, patterns))
+            })
+            .collect();
+        if !files.is_empty() {
+            report.insert("files".to_owned(), files.into());
+        }
+    }
+    report
+}
+
+fn numbers<'s: 'j, 'j>(
+    judged: impl IntoIterator<Item = &'j Judged<'s>>,
+    cuts: &Cuts,
+    patterns: &Patterns,
+) -> Value {
+    let mut score = Score::default();
+    let mut asked = 0u32;
+    for judged in judged {
+        let text = &judged.example.text;
+        let pieces = teach::pieces(judged, cuts);
+        let masked = teach::united(&pieces, &patterns.spans(text));
+        let escalation = patterns.escalation(text, &pieces);
+        asked += u32::from(escalation == Escalation::Approve);
+        score.add(judged.example, &masked, escalation == Escalation::Never);
+    }
+    let rows = u32::try_from(score.rows).unwrap_or(u32::MAX);
+    json!({
+        "rows": score.rows,
+        "leak_rate": score.leak_rate(),
+        "visible": score.visible(),
+        "masked_other": score.masked_other(),
+        "precision": score.precision(),
+        "recall": score.recall(),
+        "span_f2": score.span_f2(),
+        "kept_rate": score.kept_rate(),
+        "asked_rate": f64::from(asked) / f64::from(rows.max(1)),
+    })
+}
+
+/// The numbers, one a line.
+#[must_use]
+pub fn text(report: &Value) -> String {
+    let mut out = String::new();
+    for (name, value) in report.as_object().into_iter().flatten() {
+        let value = match value {
+            Value::Object(file) if name == "files" => {
+                for (name, value) in file {
+                    out.push_str(&format!("\n{name}\n{}", text(value)));
+                }
+                continue;
+            }
+            value if value.is_f64() => format!("{:.4}", value.as_f64().unwrap_or_default()),
+            value => value.to_string(),
+        };
+        out.push_str(&format!("{name:<13} {value}\n"));
+    }
+    out
+}
