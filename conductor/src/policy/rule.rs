@@ -93,7 +93,7 @@ pub enum NotAsked {
     Missing(String),
     /// What came of it is too long.
     #[error("the prompt would have {0} bytes, more than {MAX_PROMPT}")]
-    Prompt(usize),
+    PromptTooLong(usize),
 }
 
 impl TopicRule {
@@ -117,7 +117,7 @@ impl TopicRule {
         }
         let prompt = self.prompt.fill(&message)?;
         if prompt.len() > MAX_PROMPT {
-            return Err(NotAsked::Prompt(prompt.len()));
+            return Err(NotAsked::PromptTooLong(prompt.len()));
         }
         let origin = policy.bounds(&format!("mqtt:{topic}")).label;
         let fields = self
