@@ -1,4 +1,4 @@
-//! Calling Cargo.
+//! Calling Cargo and other programs.
 
 use std::env;
 use std::process::Command;
@@ -31,6 +31,16 @@ fn build(place: &Place, args: &[&str]) -> Result<()> {
     say::step("build", &format!("cargo {}", args.join(" ")));
     let status = cargo(place).args(args).status().context("start cargo")?;
     ensure!(status.success(), "cargo build failed with {status}");
+    Ok(())
+}
+
+/// Runs a command to its end; one that fails is an error.
+pub fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command
+        .status()
+        .with_context(|| format!("start {program}"))?;
+    ensure!(status.success(), "{program} failed with {status}");
     Ok(())
 }
 

@@ -55,12 +55,12 @@ pub fn vulkan(machine: &Machine, place: &Place) -> Result<()> {
         .arg(format!("-DCMAKE_PROJECT_INCLUDE={}", include.display()))
         // The plugin is for any CPU of the architecture.
         .env("SHOAL_EVERY_ISA", "1");
-    run(&mut configure)?;
+    build::run(&mut configure)?;
     let jobs = available_parallelism().map_or(1, std::num::NonZero::get);
     let mut make = Command::new("cmake");
     make.arg("--build").arg(&folder);
     make.args(["--target", "ggml-vulkan", "--parallel", &jobs.to_string()]);
-    run(&mut make)?;
+    build::run(&mut make)?;
     let made = folder.join("bin/libggml-vulkan.so");
     fs::copy(&made, &plugin).with_context(|| format!("copy {}", made.display()))?;
     Ok(())
@@ -108,15 +108,6 @@ fn manifest(metadata: &str) -> Option<PathBuf> {
     strings
         .find(|s| s.contains("/llama-cpp-sys-2-") && s.ends_with("/Cargo.toml"))
         .map(PathBuf::from)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("start {program}"))?;
-    ensure!(status.success(), "{program} failed with {status}");
-    Ok(())
 }
 
 #[cfg(test)]

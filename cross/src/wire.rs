@@ -38,7 +38,7 @@ pub fn command(place: &Place) -> Result<ExitCode> {
         "shoal-wire",
     ]);
     stack.args(["--features", "sign", "--example", "stack"]);
-    run(&mut stack)?;
+    build::run(&mut stack)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,7 +48,7 @@ fn provide(place: &Place) -> Result<()> {
     rustup
         .args(["target", "add", TARGET])
         .current_dir(&place.root);
-    run(&mut rustup).with_context(|| format!("fetch the target {TARGET}"))
+    build::run(&mut rustup).with_context(|| format!("fetch the target {TARGET}"))
 }
 
 fn firmware(place: &Place, features: &str) -> Result<Size> {
@@ -56,18 +56,9 @@ fn firmware(place: &Place, features: &str) -> Result<Size> {
     compile.args(["build", "--quiet", "--profile", "firmware", "--locked"]);
     compile.args(["-p", "shoal-wire-firmware", "--target", TARGET]);
     compile.args(["--features", features]);
-    run(&mut compile)?;
+    build::run(&mut compile)?;
     let program = format!("target/{TARGET}/firmware/shoal-wire-firmware");
     size_of(&place.root.join(program))
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("start {program}"))?;
-    ensure!(status.success(), "{program} failed with {status}");
-    Ok(())
 }
 
 /// What a program takes, in bytes.

@@ -180,6 +180,14 @@ fn input(text: String) -> Result<String, Fault> {
     Ok(read)
 }
 
+/// Writes a file that the caller named.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    std::fs::write(path, bytes).map_err(|error| {
+        let path = path.display();
+        Fault::new(Exit::CannotCreate, format!("cannot write {path}: {error}"))
+    })
+}
+
 /// Writes one JSON object.
 fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Fault> {
     let text = serde_json::to_string_pretty(value).map_err(Fault::internal)?;

@@ -20,6 +20,7 @@ mod alias;
 mod backoff;
 mod broker;
 mod cancel;
+mod client;
 mod decision;
 mod fleet;
 mod home;

@@ -1,4 +1,5 @@
-//! The conductor's surroundings where nothing may happen: while planning and explaining without a store.
+//! The conductor's surroundings where nothing may happen: while planning and explaining without a store, and the part of them
+//! where nobody is asked while measuring.
 
 use async_trait::async_trait;
 use shoal_conductor::{
@@ -10,37 +11,42 @@ use shoal_conductor::{
     unit::{MicroDollars, Tokens},
 };
 
-/// Keeps nothing and allows nothing.
+/// Keeps nothing and allows nothing, for this reason.
 #[derive(Clone, Copy, Debug)]
-pub struct Nowhere;
+pub struct Nowhere(pub &'static str);
 
-const WHY: &str = "this is only a plan";
+impl Nowhere {
+    /// Nothing is done.
+    pub const PLAN: Self = Self("this is only a plan");
+    /// What is done is nobody's task.
+    pub const MEASURE: Self = Self("nobody is asked while measuring");
+}
 
 #[async_trait]
 impl Journal for Nowhere {
     async fn record(&self, _: &TaskId, _: &Event) -> Result<(), JournalError> {
-        Err(JournalError(WHY.to_owned()))
+        Err(JournalError(self.0.to_owned()))
     }
 }
 
 #[async_trait]
 impl Desk for Nowhere {
     async fn find(&self, _: &TaskId, _: u8, _: &str) -> Result<Option<ApprovalId>, DeskError> {
-        Err(DeskError(WHY.to_owned()))
+        Err(DeskError(self.0.to_owned()))
     }
 
     async fn ask(&self, _: &Question) -> Result<Decision, DeskError> {
-        Err(DeskError(WHY.to_owned()))
+        Err(DeskError(self.0.to_owned()))
     }
 }
 
 #[async_trait]
 impl Ledger for Nowhere {
     async fn reserve(&self, _: &Estimate, _: &Budget) -> Result<Charge, LedgerError> {
-        Err(LedgerError::Unavailable(WHY.to_owned()))
+        Err(LedgerError::Unavailable(self.0.to_owned()))
     }
 
     async fn settle(&self, _: Charge, _: Tokens, _: MicroDollars) -> Result<(), LedgerError> {
-        Err(LedgerError::Unavailable(WHY.to_owned()))
+        Err(LedgerError::Unavailable(self.0.to_owned()))
     }
 }

@@ -18,12 +18,13 @@ use shoal_conductor::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::books::{Books, Nobody, Records};
+use self::books::{Books, Records};
 use crate::{
     accelerate::Measure,
     config::Config,
     exit::Fault,
     head,
+    nowhere::Nowhere,
     pool::Pool,
     sandbox::{Sandbox, SandboxError},
 };
@@ -91,7 +92,7 @@ impl Ground {
             head: pool.head,
             route,
             journal: records.clone(),
-            desk: Arc::new(Nobody),
+            desk: Arc::new(Nowhere::MEASURE),
             ledger: Arc::new(Books::default()),
             ultra_min_parameters: config.ultra_min_parameters,
         })

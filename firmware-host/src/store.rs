@@ -80,7 +80,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use approval::{ApprovalRecord, Ballot, DecideOutcome, Reach};
+pub use approval::{ApprovalRecord, Ballot, DecideOutcome};
 pub use audit::{Audit, Fault, Wrong};
 pub use clock::Clock;
 pub use error::StoreError;
@@ -90,6 +90,7 @@ pub use key::{KeyInfo, NewKey, Scope};
 pub use moment::Moment;
 pub use outbox::{Class, Message};
 pub use seal::source::{CREDENTIAL, FILE as KEY_FILE, KeyError, KeySource};
+pub use shoal_wire::Reach;
 pub use standing::StandingApproval;
 pub use task::{Accepting, Insertion, MAX_FINISHED, ReplyTo, TaskRecord};
 pub use trace::Entry;

@@ -100,12 +100,8 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
         }
     }
     let place = options.out.unwrap_or_else(|| config.data.join(FILE));
-    std::fs::write(&place, outcomes(&exercises, &workers, &attempts)).map_err(|error| {
-        Fault::new(
-            Exit::CannotCreate,
-            format!("cannot write {}: {error}", place.display()),
-        )
-    })?;
+    let lines = outcomes(&exercises, &workers, &attempts);
+    super::write_file(&place, lines.as_bytes())?;
     let found = found(&exercises, &attempts);
     let all: BTreeMap<&str, &Found> = workers.iter().map(WorkerId::as_str).zip(&found).collect();
     if options.json {

@@ -83,10 +83,7 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
     .await
     .map_err(Fault::internal)?;
     let bytes = head.to_bytes();
-    std::fs::write(&options.out, &bytes).map_err(|error| {
-        let place = options.out.display();
-        Fault::new(Exit::CannotCreate, format!("cannot write {place}: {error}"))
-    })?;
+    super::write_file(&options.out, &bytes)?;
     if options.json {
         let report = json!({
             "file": options.out,

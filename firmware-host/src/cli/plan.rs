@@ -102,9 +102,9 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
         backbone: pool.backbone,
         head: pool.head,
         route,
-        journal: Arc::new(Nowhere),
-        desk: Arc::new(Nowhere),
-        ledger: Arc::new(Nowhere),
+        journal: Arc::new(Nowhere::PLAN),
+        desk: Arc::new(Nowhere::PLAN),
+        ledger: Arc::new(Nowhere::PLAN),
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;

@@ -160,9 +160,9 @@ async fn explain(
         backbone,
         head,
         route: Arc::new(Rule),
-        journal: Arc::new(Nowhere),
-        desk: Arc::new(Nowhere),
-        ledger: Arc::new(Nowhere),
+        journal: Arc::new(Nowhere::PLAN),
+        desk: Arc::new(Nowhere::PLAN),
+        ledger: Arc::new(Nowhere::PLAN),
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;

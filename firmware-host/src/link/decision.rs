@@ -17,19 +17,11 @@ use shoal_wire::{Choice, Decision, MAX_DECISION, Root, codec};
 use super::{intake::Later, refusal::Kind};
 use crate::{
     appliance::Appliance,
-    store::{Ballot, Class, DecideOutcome, Message, Moment, Reach, StoreError},
+    store::{Ballot, Class, DecideOutcome, Message, Moment, StoreError},
 };
 
 /// The longest time that a decision may be under way.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-const fn reach(said: shoal_wire::Reach) -> Reach {
-    match said {
-        shoal_wire::Reach::Once => Reach::Once,
-        shoal_wire::Reach::Task => Reach::Task,
-        shoal_wire::Reach::Rule => Reach::Rule,
-    }
-}
 
 /// Why a decision is not counted. The words repeat nothing of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,7 +119,7 @@ async fn count(
     let ballot = Ballot {
         yes: said.decision == Choice::Approve,
         by: format!("mqtt:{}", said.approver),
-        reach: reach(said.r#for),
+        reach: said.r#for,
         proof: Some(format!("{statement}{}", said.signature)),
     };
     Ok(match appliance.store().vote(&approval, ballot).await? {
@@ -161,7 +153,7 @@ mod tests {
         policy::Policy,
         trace,
     };
-    use shoal_wire::{Name, Nonce, Signature};
+    use shoal_wire::{Name, Nonce, Reach, Signature};
 
     use super::*;
     use crate::{
@@ -184,7 +176,7 @@ mod tests {
             let mut said = Decision {
                 approver: Name::try_new(self.name).unwrap(),
                 decision,
-                r#for: shoal_wire::Reach::Once,
+                r#for: Reach::Once,
                 nonce: Nonce::try_new("0123456789abcdef").unwrap(),
                 expires_at: Moment::now().after(Duration::from_secs(60)).0,
                 signature: Signature([0; 64]),
@@ -321,7 +313,7 @@ mod tests {
         turned.decision = Choice::Approve;
         assert_eq!(desk.take(&turned).await, Err(Refused::Signature));
         let mut wider = desk.ada.says(id, "d1", Choice::Approve);
-        wider.r#for = shoal_wire::Reach::Rule;
+        wider.r#for = Reach::Rule;
         assert_eq!(desk.take(&wider).await, Err(Refused::Signature));
         let mut as_bob = desk.ada.says(id, "d1", Choice::Approve);
         as_bob.approver = Name::try_new("bob").unwrap();

@@ -135,7 +135,7 @@ pub(super) async fn keep(
     loop {
         let ended = tokio::select! {
             () = cancel.cancelled() => return,
-            ended = fleet.serve() => ended,
+            ended = fleet.serve(&mut backoff) => ended,
         };
         if let Err(broken) = ended {
             tracing::info!(reason = %broken, "no connection to the fleet");
@@ -161,7 +161,7 @@ struct Fleet {
 
 impl Fleet {
     /// On one pair of connections.
-    async fn serve(&mut self) -> Result<(), Broken> {
+    async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Broken> {
         let side = |name, session, window| SideOptions {
             link: self.link.clone(),
             name,
@@ -172,6 +172,7 @@ impl Fleet {
         // A board that was away longer is told of tasks no more whose claims nobody remembers.
         let session = self.remember / 2;
         let mut tasks = Side::connect(&side("fleet", session, WINDOW)).await?;
+        backoff.reset();
         self.book.connect();
         self.mark += 1;
         let mark = self.site.mark(self.link.root.appliance());

@@ -10,34 +10,27 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rumqttc::{
-    TlsConfiguration, Transport,
-    v5::{
-        AsyncClient, ConnectionError, Event, EventLoop, MqttOptions,
-        mqttbytes::{
-            QoS,
-            v5::{
-                ConnectProperties, Filter, LastWill, Packet, PubAck, PubAckReason, Publish,
-                PublishProperties, RetainForwardRule, SubscribeReasonCode,
-            },
+use rumqttc::v5::{
+    AsyncClient, Event, MqttOptions,
+    mqttbytes::{
+        QoS,
+        v5::{
+            ConnectProperties, Filter, LastWill, Packet, PubAck, PubAckReason, Publish,
+            PublishProperties, RetainForwardRule, SubscribeReasonCode,
         },
     },
 };
-use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     LinkOptions,
     alias::Aliases,
     broker::{Broken, Broker, Connection, Delivery, Outgoing, Signal, Ticket},
     cancel,
+    client::{self, Events},
 };
 
-/// Requests that wait for rumqttc.
-const REQUESTS: usize = 64;
 /// Events that wait for us; more than all that can be on its way in both directions.
 const EVENTS: usize = 1024;
-/// Messages of ours without an acknowledgement.
-const IN_FLIGHT: u16 = 100;
 /// Tasks that the broker may deliver before we acknowledge one.
 const DELIVERIES: u16 = 16;
 /// The largest packet that the broker may send us. It keeps a larger one to itself, so this is more than a task may
@@ -48,8 +41,6 @@ const SESSION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Topics that the broker may abbreviate when it sends us something, and we at most when we send.
 const ALIASES: u16 = 32;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const CONNECTING: u64 = 10;
-const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(super) struct Mqtt {
     options: LinkOptions,
@@ -61,43 +52,20 @@ impl Mqtt {
     }
 
     fn mqtt_options(&self) -> MqttOptions {
-        let options = &self.options;
-        let root = &options.root;
-        let id = format!("shoal-{}-{}", root.site(), root.appliance());
-        let host = match &options.tls {
-            // The host is also the name in the certificate, so only a bare socket address gets brackets.
-            None if options.host.contains(':') => format!("[{}]", options.host),
-            _ => options.host.clone(),
-        };
-        let mut mqtt = MqttOptions::new(id, host, options.port);
         let will = LastWill::new(
-            root.status().as_str(),
+            self.options.root.status().as_str(),
             "offline",
             QoS::AtLeastOnce,
             true,
             None,
         );
         let mut properties = ConnectProperties::new();
-        properties.session_expiry_interval = u32::try_from(SESSION.as_secs()).ok();
+        properties.session_expiry_interval = Some(client::seconds(SESSION));
         properties.receive_maximum = Some(DELIVERIES);
         properties.max_packet_size = Some(MAX_PACKET);
         properties.topic_alias_max = Some(ALIASES);
-        mqtt.set_connect_properties(properties)
-            .set_clean_start(false)
-            .set_manual_acks(true)
-            .set_keep_alive(KEEP_ALIVE)
-            .set_connection_timeout(CONNECTING)
-            .set_outgoing_inflight_upper_limit(IN_FLIGHT)
-            .set_last_will(will);
-        if let Some(config) = &options.tls {
-            mqtt.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(
-                config.clone(),
-            )));
-        }
-        if let Some(user) = &options.user {
-            let password = options.password.as_ref();
-            mqtt.set_credentials(user, password.map_or("", |secret| secret.expose()));
-        }
+        let mut mqtt = client::options(&self.options, None, properties, KEEP_ALIVE);
+        mqtt.set_last_will(will);
         mqtt
     }
 }
@@ -105,17 +73,9 @@ impl Mqtt {
 #[async_trait]
 impl Broker for Mqtt {
     async fn connect(&self) -> Result<Box<dyn Connection>, Broken> {
-        let (client, mut events) = AsyncClient::new(self.mqtt_options(), REQUESTS);
-        let (max_packet, aliases) = loop {
-            match events.poll().await.map_err(|e| broken(&e))? {
-                Event::Incoming(Packet::ConnAck(ack)) => {
-                    let all = ack.properties;
-                    let aliases = all.as_ref().and_then(|all| all.topic_alias_max);
-                    break (all.and_then(|all| all.max_packet_size), aliases);
-                }
-                _ => continue,
-            }
-        };
+        let (client, mut events) = AsyncClient::new(self.mqtt_options(), client::REQUESTS);
+        let said = client::connected(&mut events).await?;
+        let said = said.as_ref();
         let mut tasks = Filter::new(self.options.root.tasks().as_str(), QoS::AtLeastOnce);
         // A retained task would be done again at every start.
         tasks.retain_forward_rule = RetainForwardRule::Never;
@@ -124,56 +84,32 @@ impl Broker for Mqtt {
         let mut cancels = Filter::new(cancel::filter(&self.options.root), QoS::AtLeastOnce);
         cancels.retain_forward_rule = RetainForwardRule::Never;
         let subscribed = client.subscribe_many([tasks, decisions, cancels]).await;
-        subscribed.map_err(|_| Broken("the client has ended".to_owned()))?;
-        let (sender, receiver) = mpsc::channel(EVENTS);
+        subscribed.map_err(|_| client::ended())?;
         Ok(Box::new(Session {
             client,
-            events: receiver,
-            pump: tokio::spawn(pump(events, sender)),
-            max_packet,
+            events: Events::of(events, EVENTS),
+            max_packet: said.and_then(|said| said.max_packet_size),
             sent: VecDeque::new(),
             in_flight: HashMap::new(),
-            aliases: Aliases::new(aliases.unwrap_or(0).min(ALIASES), &self.options.root),
+            aliases: Aliases::new(
+                said.and_then(|said| said.topic_alias_max)
+                    .unwrap_or(0)
+                    .min(ALIASES),
+                &self.options.root,
+            ),
         }))
-    }
-}
-
-fn broken(error: &ConnectionError) -> Broken {
-    Broken(match error {
-        ConnectionError::Timeout(_) => format!("no answer within {CONNECTING} s"),
-        ConnectionError::ConnectionRefused(code) => format!("it refuses the connection: {code:?}"),
-        ConnectionError::Io(error) => error.to_string(),
-        other => other.to_string(),
-    })
-}
-
-/// Polls in a task of its own: rumqttc may lose a packet when a poll is dropped half-way.
-async fn pump(mut events: EventLoop, sender: mpsc::Sender<Result<Event, Broken>>) {
-    loop {
-        let event = events.poll().await.map_err(|e| broken(&e));
-        let last = event.is_err();
-        if sender.send(event).await.is_err() || last {
-            return;
-        }
     }
 }
 
 struct Session {
     client: AsyncClient,
-    events: mpsc::Receiver<Result<Event, Broken>>,
-    pump: JoinHandle<()>,
+    events: Events,
     max_packet: Option<u32>,
     /// Handed to rumqttc, without a packet id yet; oldest first.
     sent: VecDeque<Ticket>,
     /// By packet id.
     in_flight: HashMap<u16, Ticket>,
     aliases: Aliases,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.pump.abort();
-    }
 }
 
 #[async_trait]
@@ -184,7 +120,7 @@ impl Connection for Session {
 
     async fn next(&mut self) -> Result<Signal, Broken> {
         loop {
-            let event = self.events.recv().await.ok_or_else(gone)??;
+            let event = self.events.next().await?;
             if let Some(signal) = self.read(event)? {
                 return Ok(signal);
             }
@@ -194,11 +130,10 @@ impl Connection for Session {
     async fn publish(&mut self, ticket: Ticket, outgoing: Outgoing) -> Result<(), Broken> {
         self.sent.push_back(ticket);
         let (topic, topic_alias) = self.aliases.shorten(outgoing.topic);
-        let keep = outgoing.keep.map(|keep| keep.as_secs());
         let properties = PublishProperties {
             correlation_data: outgoing.correlation.map(Into::into),
             user_properties: outgoing.properties,
-            message_expiry_interval: keep.map(|s| u32::try_from(s).unwrap_or(u32::MAX)),
+            message_expiry_interval: outgoing.keep.map(client::seconds),
             topic_alias,
             ..PublishProperties::default()
         };
@@ -211,33 +146,16 @@ impl Connection for Session {
                 properties,
             )
             .await
-            .map_err(|_| gone())
+            .map_err(|_| client::ended())
     }
 
     async fn acknowledge(&mut self, packet: u16) -> Result<(), Broken> {
-        if packet == 0 {
-            return Ok(());
-        }
-        let mut delivered = Publish::new("", QoS::AtLeastOnce, Vec::new(), None);
-        delivered.pkid = packet;
-        self.client.ack(&delivered).await.map_err(|_| gone())
+        client::acknowledge(&self.client, packet).await
     }
 
     async fn close(mut self: Box<Self>) {
-        let ended = async {
-            if self.client.disconnect().await.is_err() {
-                return;
-            }
-            // The loop ends with an error once the broker has closed the connection.
-            while let Some(Ok(_)) = self.events.recv().await {}
-        };
-        // Late or not, the connection is dropped next.
-        let _ = tokio::time::timeout(FAREWELL, ended).await;
+        self.events.close(&self.client).await;
     }
-}
-
-fn gone() -> Broken {
-    Broken("the connection has ended".to_owned())
 }
 
 impl Session {

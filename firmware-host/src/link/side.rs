@@ -6,33 +6,29 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
-use rumqttc::{
-    TlsConfiguration, Transport,
-    v5::{
-        AsyncClient, Event, EventLoop, MqttOptions,
-        mqttbytes::{
-            QoS,
-            v5::{
-                ConnectProperties, Filter, Packet, Publish, PublishProperties, RetainForwardRule,
-                SubscribeProperties, SubscribeReasonCode,
-            },
+use rumqttc::v5::{
+    AsyncClient, Event,
+    mqttbytes::{
+        QoS,
+        v5::{
+            ConnectProperties, Filter, Packet, Publish, PublishProperties, RetainForwardRule,
+            SubscribeProperties, SubscribeReasonCode,
         },
     },
 };
-use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{LinkOptions, backoff::Backoff, broker::Broken};
+use super::{
+    LinkOptions,
+    backoff::Backoff,
+    broker::Broken,
+    client::{self, Events},
+};
 
-/// Requests that wait for rumqttc.
-const REQUESTS: usize = 64;
 /// Events that wait for us; more than the largest window and all of ours that are on their way.
 const EVENTS: usize = 2048;
-const IN_FLIGHT: u16 = 100;
 const MAX_PACKET: u32 = 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-const CONNECTING: u64 = 10;
-const FAREWELL: Duration = Duration::from_secs(1);
 /// How often a duty is asked what there is to do.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -107,13 +103,10 @@ pub(super) async fn keep(options: SideOptions, mut duty: impl Duty, cancel: Canc
         if !duty.wanted().is_empty() {
             let ended = tokio::select! {
                 () = cancel.cancelled() => return,
-                ended = serve(&options, &mut duty, &cancel) => ended,
+                ended = serve(&options, &mut duty, &mut backoff, &cancel) => ended,
             };
-            match ended {
-                Ok(()) => backoff.reset(),
-                Err(broken) => {
-                    tracing::debug!(name = options.name, reason = %broken, "no side connection to the MQTT broker");
-                }
+            if let Err(broken) = ended {
+                tracing::debug!(name = options.name, reason = %broken, "no side connection to the MQTT broker");
             }
         }
         tokio::select! {
@@ -127,9 +120,11 @@ pub(super) async fn keep(options: SideOptions, mut duty: impl Duty, cancel: Canc
 async fn serve(
     options: &SideOptions,
     duty: &mut impl Duty,
+    backoff: &mut Backoff,
     cancel: &CancellationToken,
 ) -> Result<(), Broken> {
     let mut side = Side::connect(options).await?;
+    backoff.reset();
     side.listen(&duty.wanted()).await?;
     duty.begin(&mut side).await?;
     let mut tick = tokio::time::interval(TICK);
@@ -157,32 +152,24 @@ async fn serve(
 /// One connection.
 pub(super) struct Side {
     client: AsyncClient,
-    events: mpsc::Receiver<Result<Event, Broken>>,
-    pump: JoinHandle<()>,
+    events: Events,
     heard: BTreeSet<Wanted>,
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        self.pump.abort();
-    }
 }
 
 impl Side {
     /// Connects.
     pub(super) async fn connect(options: &SideOptions) -> Result<Self, Broken> {
-        let (client, mut events) = AsyncClient::new(mqtt_options(options), REQUESTS);
-        loop {
-            let event = events.poll().await.map_err(|e| Broken(e.to_string()))?;
-            if matches!(event, Event::Incoming(Packet::ConnAck(_))) {
-                break;
-            }
-        }
-        let (sender, receiver) = mpsc::channel(EVENTS);
+        let mut properties = ConnectProperties::new();
+        properties.session_expiry_interval = Some(client::seconds(options.session));
+        properties.receive_maximum = Some(options.window);
+        properties.max_packet_size = Some(MAX_PACKET);
+        let name = Some(options.name);
+        let mqtt = client::options(&options.link, name, properties, KEEP_ALIVE);
+        let (client, mut events) = AsyncClient::new(mqtt, client::REQUESTS);
+        client::connected(&mut events).await?;
         Ok(Self {
             client,
-            events: receiver,
-            pump: tokio::spawn(pump(events, sender)),
+            events: Events::of(events, EVENTS),
             heard: BTreeSet::new(),
         })
     }
@@ -192,7 +179,10 @@ impl Side {
         let gone: Vec<Wanted> = self.heard.difference(wanted).cloned().collect();
         for gone in gone {
             let filter = gone.filter.clone();
-            self.client.unsubscribe(filter).await.map_err(|_| ended())?;
+            self.client
+                .unsubscribe(filter)
+                .await
+                .map_err(|_| client::ended())?;
             self.heard.remove(&gone);
         }
         let fresh: Vec<Wanted> = wanted.difference(&self.heard).cloned().collect();
@@ -210,7 +200,7 @@ impl Side {
                 .client
                 .subscribe_many_with_properties([filter], properties)
                 .await;
-            subscribed.map_err(|_| ended())?;
+            subscribed.map_err(|_| client::ended())?;
             self.heard.insert(fresh);
         }
         Ok(())
@@ -219,7 +209,7 @@ impl Side {
     /// The next message. May be dropped while it waits without losing anything.
     pub(super) async fn next(&mut self) -> Result<Incoming, Broken> {
         loop {
-            match self.events.recv().await.ok_or_else(ended)?? {
+            match self.events.next().await? {
                 Event::Incoming(Packet::Publish(publish)) => return Ok(incoming(publish)),
                 Event::Incoming(Packet::SubAck(ack)) => {
                     for code in ack.return_codes {
@@ -235,10 +225,9 @@ impl Side {
 
     /// Sends a message. What is sent on one connection reaches the broker in this order.
     pub(super) async fn say(&mut self, said: Said) -> Result<(), Broken> {
-        let seconds = said.expiry.map(|expiry| expiry.as_secs());
         let properties = PublishProperties {
             correlation_data: said.correlation.map(Into::into),
-            message_expiry_interval: seconds.and_then(|seconds| u32::try_from(seconds).ok()),
+            message_expiry_interval: said.expiry.map(client::seconds),
             ..PublishProperties::default()
         };
         self.client
@@ -250,80 +239,18 @@ impl Side {
                 properties,
             )
             .await
-            .map_err(|_| ended())
+            .map_err(|_| client::ended())
     }
 
     /// Tells the broker that a message need not be delivered again.
     pub(super) async fn acknowledge(&mut self, packet: u16) -> Result<(), Broken> {
-        if packet == 0 {
-            return Ok(());
-        }
-        let mut delivered = Publish::new("", QoS::AtLeastOnce, Vec::new(), None);
-        delivered.pkid = packet;
-        self.client.ack(&delivered).await.map_err(|_| ended())
+        client::acknowledge(&self.client, packet).await
     }
 
     /// Says good-bye.
     pub(super) async fn close(mut self) {
-        let ended = async {
-            if self.client.disconnect().await.is_ok() {
-                while let Some(Ok(_)) = self.events.recv().await {}
-            }
-        };
-        // Late or not, the connection is dropped next.
-        let _ = tokio::time::timeout(FAREWELL, ended).await;
+        self.events.close(&self.client).await;
     }
-}
-
-fn ended() -> Broken {
-    Broken("the connection has ended".to_owned())
-}
-
-/// Polls in a task of its own: rumqttc may lose a packet when a poll is dropped half-way.
-async fn pump(mut events: EventLoop, sender: mpsc::Sender<Result<Event, Broken>>) {
-    loop {
-        let event = events.poll().await.map_err(|e| Broken(e.to_string()));
-        let last = event.is_err();
-        if sender.send(event).await.is_err() || last {
-            return;
-        }
-    }
-}
-
-fn mqtt_options(options: &SideOptions) -> MqttOptions {
-    let link = &options.link;
-    let root = &link.root;
-    let id = format!(
-        "shoal-{}-{}-{}",
-        root.site(),
-        root.appliance(),
-        options.name
-    );
-    let host = match &link.tls {
-        // The host is also the name in the certificate, so only a bare socket address gets brackets.
-        None if link.host.contains(':') => format!("[{}]", link.host),
-        _ => link.host.clone(),
-    };
-    let mut mqtt = MqttOptions::new(id, host, link.port);
-    let mut properties = ConnectProperties::new();
-    properties.session_expiry_interval = u32::try_from(options.session.as_secs()).ok();
-    properties.receive_maximum = Some(options.window);
-    properties.max_packet_size = Some(MAX_PACKET);
-    mqtt.set_connect_properties(properties)
-        .set_clean_start(options.session.is_zero())
-        .set_manual_acks(true)
-        .set_keep_alive(KEEP_ALIVE)
-        .set_connection_timeout(CONNECTING)
-        .set_outgoing_inflight_upper_limit(IN_FLIGHT);
-    if let Some(config) = &link.tls {
-        let config = TlsConfiguration::Rustls(config.clone());
-        mqtt.set_transport(Transport::tls_with_config(config));
-    }
-    if let Some(user) = &link.user {
-        let password = link.password.as_ref();
-        mqtt.set_credentials(user, password.map_or("", |secret| secret.expose()));
-    }
-    mqtt
 }
 
 fn incoming(publish: Publish) -> Incoming {

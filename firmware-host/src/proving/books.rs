@@ -1,4 +1,4 @@
-//! Traces, money and people of the proving ground: nothing of it outlives the process, and nobody is asked.
+//! Traces and money of the proving ground: nothing of it outlives the process.
 
 use std::{
     collections::HashMap,
@@ -7,11 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use shoal_conductor::{
-    desk::{Desk, DeskError, Question},
-    id::{ApprovalId, TaskId},
+    id::TaskId,
     ledger::{Charge, Estimate, Ledger, LedgerError},
     policy::Budget,
-    trace::{Decision, Event, Journal, JournalError},
+    trace::{Event, Journal, JournalError},
     unit::{MicroDollars, Tokens},
 };
 
@@ -33,23 +32,6 @@ impl Journal for Records {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(task.clone()).or_default().push(event.clone());
         Ok(())
-    }
-}
-
-/// Asks nobody, so that what needs an approval is not sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Nobody;
-
-const NOBODY: &str = "nobody is asked while measuring";
-
-#[async_trait]
-impl Desk for Nobody {
-    async fn find(&self, _: &TaskId, _: u8, _: &str) -> Result<Option<ApprovalId>, DeskError> {
-        Err(DeskError(NOBODY.to_owned()))
-    }
-
-    async fn ask(&self, _: &Question) -> Result<Decision, DeskError> {
-        Err(DeskError(NOBODY.to_owned()))
     }
 }
 

@@ -4,12 +4,13 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shoal_conductor::{
     desk::{Desk, DeskError, Question},
     id::{ApprovalId, TaskId},
     trace::Decision,
 };
+use shoal_wire::Reach;
 
 use super::{Moment, Store, StoreError, chain, outbox, report, standing, task};
 
@@ -29,39 +30,6 @@ pub struct ApprovalRecord {
     pub decision: Option<Decision>,
     /// When that was.
     pub decided_at: Option<Moment>,
-}
-
-/// For how long an approval holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Reach {
-    /// For the text that was shown, and nothing else.
-    #[default]
-    Once,
-    /// For whatever the same task would have the same worker read, up to the same label.
-    Task,
-    /// For whatever tasks of the same origin would have the same worker read, up to the same label.
-    Rule,
-}
-
-impl Reach {
-    /// The name used by the command line, the API and MQTT.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Once => "once",
-            Self::Task => "task",
-            Self::Rule => "rule",
-        }
-    }
-
-    /// What a name stands for.
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::Once, Self::Task, Self::Rule]
-            .into_iter()
-            .find(|reach| reach.as_str() == word)
-    }
 }
 
 /// One person's word.

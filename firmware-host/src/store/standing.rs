@@ -4,11 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use shoal_conductor::{desk::Question, id::ApprovalId, label::Label};
 
-use super::{
-    Moment, Store, StoreError,
-    approval::{Ballot, Reach},
-    chain,
-};
+use super::{Moment, Reach, Store, StoreError, approval::Ballot, chain};
 
 /// An approval that holds for more than one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

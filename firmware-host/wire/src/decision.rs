@@ -75,20 +75,20 @@ impl Choice {
 }
 
 /// For how long an approval holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reach {
-    /// For the text that was shown.
+    /// For the text that was shown, and nothing else.
     #[default]
     Once,
     /// For whatever the same task would have the same worker read, up to the same label.
     Task,
-    /// For whatever tasks of the same origin would have it read.
+    /// For whatever tasks of the same origin would have the same worker read, up to the same label.
     Rule,
 }
 
 impl Reach {
-    /// The name on the wire.
+    /// The name used on the wire, by the command line and by the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -96,6 +96,14 @@ impl Reach {
             Self::Task => "task",
             Self::Rule => "rule",
         }
+    }
+
+    /// What a name stands for.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Once, Self::Task, Self::Rule]
+            .into_iter()
+            .find(|reach| reach.as_str() == word)
     }
 }
 

@@ -151,10 +151,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
     .await
     .map_err(Fault::internal)?;
     if let Some(path) = svg {
-        std::fs::write(&path, picture).map_err(|error| {
-            let place = path.display();
-            Fault::new(Exit::CannotCreate, format!("cannot write {place}: {error}"))
-        })?;
+        crate::cli::write_file(&path, picture.as_bytes())?;
     }
     if as_json {
         crate::cli::json(out, &report)?;

@@ -60,10 +60,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
     .await
     .map_err(Fault::internal)?;
     let bytes = head.to_bytes();
-    std::fs::write(&options.out, &bytes).map_err(|error| {
-        let place = options.out.display();
-        Fault::new(Exit::CannotCreate, format!("cannot write {place}: {error}"))
-    })?;
+    crate::cli::write_file(&options.out, &bytes)?;
     let workers: Vec<&String> = head.judge.abilities.keys().collect();
     if options.json {
         let report = json!({
