@@ -22,18 +22,27 @@ use crate::{place::free_port, wait::until};
 pub struct Broker {
     port: u16,
     folder: TempDir,
+    /// After how many changes it saves what it holds.
+    saves_after: usize,
     process: Child,
 }
 
 impl Broker {
     /// Starts a broker that lets everybody in and keeps what it holds across restarts.
     pub async fn start() -> Result<Self> {
+        Self::saving_after(1).await
+    }
+
+    /// The same, which saves after so many changes: killed, it forgets those since then. mosquitto writes all that it holds
+    /// each time, so that one that holds much and saves at each change does little else.
+    pub async fn saving_after(changes: usize) -> Result<Self> {
         let port = free_port()?;
         let folder = tempfile::tempdir()?;
-        let process = run(port, &folder)?;
+        let process = run(port, &folder, changes)?;
         let broker = Self {
             port,
             folder,
+            saves_after: changes,
             process,
         };
         broker.ready().await?;
@@ -53,7 +62,7 @@ impl Broker {
 
     /// Starts it again.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = run(self.port, &self.folder)?;
+        self.process = run(self.port, &self.folder, self.saves_after)?;
         self.ready().await
     }
 
@@ -126,11 +135,11 @@ impl Broker {
     }
 }
 
-fn run(port: u16, folder: &TempDir) -> Result<Child> {
+fn run(port: u16, folder: &TempDir, saves_after: usize) -> Result<Child> {
     let config = folder.path().join("mosquitto.conf");
     let text = format!(
         "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nuser root\n\
-         autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\n",
+         autosave_on_changes true\nautosave_interval {saves_after}\nmax_queued_messages 0\n",
         folder.path().display()
     );
     std::fs::write(&config, text)?;

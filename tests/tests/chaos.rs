@@ -28,6 +28,8 @@ strength = 80
 const HOLE: Duration = Duration::from_secs(8);
 /// A device sends a task again that has no answer for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// With more tasks than this the broker forgets, when it is killed, up to a hundred changes of what it acknowledged.
+const FEW: usize = 1_000;
 /// Tasks that a device waits for at once.
 const WINDOW: usize = 200;
 
@@ -121,7 +123,7 @@ async fn every_task_has_one_end_and_one_result_however_often_broker_network_and_
     let kills = number("SHOAL_CHAOS_KILLS", 3)?;
     let provider =
         Scripted::start(|_, request| Line::Says(format!("item {:?}", asked(request)))).await?;
-    let mut broker = Broker::start().await?;
+    let mut broker = Broker::saving_after(if tasks > FEW { 100 } else { 1 }).await?;
     let nothing = std::path::Path::new("/nonexistent/model.gguf");
     let setup = Setup::new()?
         .model(nothing)
