@@ -28,7 +28,7 @@ pub struct Need {
 
 const ALWAYS: fn(Work) -> bool = |_| true;
 
-const NEEDS: [Need; 15] = [
+const NEEDS: [Need; 16] = [
     Need {
         package: "bubblewrap",
         why: "to run code that a model wrote where it can do no harm",
@@ -119,6 +119,12 @@ const NEEDS: [Need; 15] = [
         is_there: |m| m.has_file("usr/include/spirv/unified1/spirv.hpp"),
         applies: |work| work.vulkan,
     },
+    Need {
+        package: "strace",
+        why: "to cut the power of the tested program at each write to the disk",
+        is_there: |m| m.has_any(&["strace"]),
+        applies: |work| work.test,
+    },
 ];
 
 /// Mesa named its files by the architecture, and no longer does.
@@ -168,7 +174,7 @@ mod tests {
             test: true,
             ..Work::default()
         };
-        insta::assert_snapshot!(lacks(all), @"bubblewrap ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients python3-pip python3-venv");
+        insta::assert_snapshot!(lacks(all), @"bubblewrap ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients python3-pip python3-venv strace");
         let vulkan = Work {
             vulkan: true,
             ..Work::default()

@@ -34,14 +34,16 @@ pub struct Appliance {
 }
 
 impl Appliance {
-    async fn start(setup: Setup) -> Result<Self> {
-        let mut appliance = Self {
+    fn launch(setup: Setup) -> Result<Self> {
+        // An error says that it was told before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Its certificate is its own.
+        let client = Client::builder().tls_danger_accept_invalid_certs(true);
+        Ok(Self {
             process: serve(&setup)?,
             setup,
-            client: client(),
-        };
-        appliance.ready().await?;
-        Ok(appliance)
+            client: client.build()?,
+        })
     }
 
     /// Where it answers plain HTTP.
@@ -78,8 +80,18 @@ impl Appliance {
         Ok(std::fs::read_to_string(self.data().join("out.log"))?)
     }
 
-    async fn ready(&mut self) -> Result<()> {
-        let url = format!("http://{}/readyz", self.address());
+    fn url(&self, path: &str) -> String {
+        match self.setup.https {
+            Some(port) if !self.setup.host.is_loopback() => {
+                format!("https://{}:{port}{path}", self.setup.host)
+            }
+            _ => format!("http://{}{path}", self.address()),
+        }
+    }
+
+    /// Waits until it is ready. An error if it ends before.
+    pub async fn ready(&mut self) -> Result<()> {
+        let url = self.url("/readyz");
         let (client, process, data) = (&self.client, &mut self.process, self.setup.data());
         until("/readyz is 200", async || {
             if let Ok(Some(status)) = process.try_wait() {
@@ -108,6 +120,17 @@ impl Appliance {
     /// Kills it as `kill -9` does.
     pub async fn kill(&mut self) -> Result<()> {
         Ok(self.process.kill().await?)
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.process.try_wait()?.is_none())
+    }
+
+    /// Starts it again without the command that it was started within.
+    pub async fn restart_alone(&mut self) -> Result<()> {
+        self.setup.alone();
+        self.restart().await
     }
 
     /// Starts it again on the same folder and waits until it is ready.
@@ -161,7 +184,7 @@ impl Appliance {
 
     /// Sends a request with the admin key.
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response> {
-        let url = format!("http://{}{path}", self.address());
+        let url = self.url(path);
         let mut request = self.client.request(method, url).bearer_auth(self.admin()?);
         if let Some(body) = body {
             request = request.json(&body);

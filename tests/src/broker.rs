@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -20,7 +21,7 @@ use crate::{place::free_port, wait::until};
 /// A broker on a port of its own. Ends with its owner.
 #[derive(Debug)]
 pub struct Broker {
-    port: u16,
+    address: SocketAddr,
     folder: TempDir,
     /// After how many changes it saves what it holds.
     saves_after: usize,
@@ -30,29 +31,44 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker that lets everybody in and keeps what it holds across restarts.
     pub async fn start() -> Result<Self> {
-        Self::saving_after(1).await
+        Self::with(Ipv4Addr::LOCALHOST, 1).await
+    }
+
+    /// The same, which other machines reach by this address of ours.
+    pub async fn at(host: Ipv4Addr) -> Result<Self> {
+        Self::with(host, 1).await
     }
 
     /// The same, which saves after so many changes: killed, it forgets those since then. mosquitto writes all that it holds
     /// each time, so that one that holds much and saves at each change does little else.
     pub async fn saving_after(changes: usize) -> Result<Self> {
-        let port = free_port()?;
+        Self::with(Ipv4Addr::LOCALHOST, changes).await
+    }
+
+    async fn with(host: Ipv4Addr, saves_after: usize) -> Result<Self> {
+        let address = SocketAddr::from((host, free_port()?));
         let folder = tempfile::tempdir()?;
-        let process = run(port, &folder, changes)?;
+        let process = run(address, &folder, saves_after)?;
         let broker = Self {
-            port,
+            address,
             folder,
-            saves_after: changes,
+            saves_after,
             process,
         };
         broker.ready().await?;
         Ok(broker)
     }
 
-    /// The port on 127.0.0.1.
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// Kills it.
@@ -62,13 +78,13 @@ impl Broker {
 
     /// Starts it again.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = run(self.port, &self.folder, self.saves_after)?;
+        self.process = run(self.address, &self.folder, self.saves_after)?;
         self.ready().await
     }
 
     async fn ready(&self) -> Result<()> {
         until("mosquitto answers", async || {
-            TcpStream::connect(("127.0.0.1", self.port)).await.ok()
+            TcpStream::connect(self.address).await.ok()
         })
         .await?;
         Ok(())
@@ -76,7 +92,7 @@ impl Broker {
 
     /// Publishes with `mosquitto_pub`; `more` are further arguments.
     pub async fn publish(&self, topic: &str, message: &str, more: &[&str]) -> Result<()> {
-        let status = client("mosquitto_pub", self.port)
+        let status = client("mosquitto_pub", self.address)
             .args(["-q", "1", "-t", topic, "-m", message])
             .args(more)
             .status()
@@ -87,7 +103,7 @@ impl Broker {
 
     /// Publishes each line with one `mosquitto_pub`.
     pub async fn publish_all(&self, topic: &str, lines: &[String]) -> Result<()> {
-        let mut process = client("mosquitto_pub", self.port)
+        let mut process = client("mosquitto_pub", self.address)
             .args(["-q", "1", "-t", topic, "-l"])
             .stdin(Stdio::piped())
             .spawn()?;
@@ -103,7 +119,7 @@ impl Broker {
 
     /// Subscribes with `mosquitto_sub`, and returns once it is subscribed.
     pub async fn subscribe(&self, topic: &str) -> Result<Subscriber> {
-        let mut process = client("mosquitto_sub", self.port)
+        let mut process = client("mosquitto_sub", self.address)
             .args(["-q", "1", "-t", topic, "-t", "ready/#", "-F", "%j"])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -135,11 +151,13 @@ impl Broker {
     }
 }
 
-fn run(port: u16, folder: &TempDir, saves_after: usize) -> Result<Child> {
+fn run(address: SocketAddr, folder: &TempDir, saves_after: usize) -> Result<Child> {
     let config = folder.path().join("mosquitto.conf");
     let text = format!(
-        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nuser root\n\
+        "listener {} {}\nallow_anonymous true\npersistence true\npersistence_location {}/\nuser root\n\
          autosave_on_changes true\nautosave_interval {saves_after}\nmax_queued_messages 0\n",
+        address.port(),
+        address.ip(),
         folder.path().display()
     );
     std::fs::write(&config, text)?;
@@ -155,9 +173,10 @@ fn run(port: u16, folder: &TempDir, saves_after: usize) -> Result<Child> {
         .context("mosquitto is missing: install it, or run the tests by `cargo xtask test`")
 }
 
-fn client(name: &str, port: u16) -> Command {
+fn client(name: &str, broker: SocketAddr) -> Command {
+    let (host, port) = (broker.ip().to_string(), broker.port().to_string());
     let mut command = Command::new(name);
-    command.args(["-V", "mqttv5", "-h", "127.0.0.1", "-p", &port.to_string()]);
+    command.args(["-V", "mqttv5", "-h", &host, "-p", &port]);
     command
 }
 

@@ -7,7 +7,6 @@
 pub mod appliance;
 pub mod bench;
 pub mod broker;
-pub mod cable;
 pub mod capture;
 pub mod mqtt;
 pub mod namespace;

@@ -1,7 +1,11 @@
 //! Programs in a namespace of their own.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context, Result, bail};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+
+use crate::wait::until;
 
 /// The beginning of a command that runs in a namespace of this kind, `--net` or `--mount`: root may make one at once,
 /// others as root of a user namespace.
@@ -77,4 +81,97 @@ pub async fn system(program: &str, arguments: &[&str]) -> Result<()> {
         bail!("{program} {arguments:?}: {errors}");
     }
     Ok(())
+}
+
+/// Another machine, for a test in a network of its own: a network with a cable to the test's. Ends with its owner.
+#[derive(Debug)]
+pub struct Host {
+    number: u8,
+    process: u32,
+    _holder: Child,
+}
+
+impl Host {
+    /// One of this number.
+    pub async fn new(number: u8) -> Result<Self> {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sleep", "infinity"]);
+        let holder = command.kill_on_drop(true).spawn()?;
+        let process = holder.id().context("it has ended")?;
+        let ours = std::fs::read_link("/proc/self/ns/net")?;
+        until("it has a network of its own", async || {
+            let its = std::fs::read_link(format!("/proc/{process}/ns/net")).ok()?;
+            (its != ours).then_some(())
+        })
+        .await?;
+        let host = Self {
+            number,
+            process,
+            _holder: holder,
+        };
+        let (link, pid) = (host.link(), process.to_string());
+        let peer = ["type", "veth", "peer", "name", "eth0", "netns", &pid];
+        ip(&[&["link", "add", &link][..], &peer].concat()).await?;
+        let ours = format!("{}/24", host.gateway());
+        ip(&["addr", "add", &ours, "dev", &link]).await?;
+        ip(&["link", "set", &link, "up"]).await?;
+        let (its, gateway) = (format!("{}/24", host.address()), host.gateway().to_string());
+        let inside: [&[&str]; 4] = [
+            &["link", "set", "lo", "up"],
+            &["addr", "add", &its, "dev", "eth0"],
+            &["link", "set", "eth0", "up"],
+            &["route", "add", "default", "via", &gateway],
+        ];
+        for arguments in inside {
+            let words = [&["-t", &pid, "-n", "--", "ip"], arguments].concat();
+            system("nsenter", &words).await?;
+        }
+        Ok(host)
+    }
+
+    fn link(&self) -> String {
+        format!("host{}", self.number)
+    }
+
+    /// The test's address on the cable.
+    fn gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 77, self.number, 1)
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 77, self.number, 2)
+    }
+
+    /// The beginning of a command that runs on it.
+    #[must_use]
+    pub fn wrapper(&self) -> Vec<String> {
+        let process = self.process.to_string();
+        ["nsenter", "-t", &process, "-n", "--"]
+            .map(str::to_owned)
+            .into()
+    }
+
+    /// Pulls its cable: what is sent either way is lost.
+    pub async fn cut(&self) -> Result<()> {
+        ip(&["link", "set", &self.link(), "down"]).await
+    }
+
+    /// Plugs it in again.
+    pub async fn mend(&self) -> Result<()> {
+        ip(&["link", "set", &self.link(), "up"]).await
+    }
+}
+
+/// An address of the test's own network that every [`Host`] reaches, and that no cable takes with it.
+pub async fn crossing() -> Result<Ipv4Addr> {
+    let address = Ipv4Addr::new(10, 76, 0, 1);
+    let whole = format!("{address}/32");
+    ip(&["addr", "add", &whole, "dev", "lo"]).await?;
+    Ok(address)
+}
+
+async fn ip(arguments: &[&str]) -> Result<()> {
+    system("ip", arguments).await
 }

@@ -1,7 +1,7 @@
 //! A provider that says what a test wants, over plain HTTP as OpenAI's API has it, and keeps every request.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -44,7 +44,15 @@ impl Scripted {
     pub async fn start(
         script: impl Fn(usize, &Value) -> Line + Send + Sync + 'static,
     ) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::at(Ipv4Addr::LOCALHOST, script).await
+    }
+
+    /// The same, which other machines reach by this address of ours.
+    pub async fn at(
+        host: Ipv4Addr,
+        script: impl Fn(usize, &Value) -> Line + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let listener = TcpListener::bind((host, 0)).await?;
         let address = listener.local_addr()?;
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&requests);

@@ -1,7 +1,9 @@
-//! Three boards, one queue: one is killed and one is cut off in the middle of a task.
+//! Three boards, each on a machine of its own, and one queue: one board is killed and one is cut off in the middle of a task,
+//! and each does as much as it has places for.
 
 use std::{
     collections::{BTreeMap, HashSet},
+    net::Ipv4Addr,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use shoal_tests::{
     appliance::{Appliance, Setup},
     broker::{Broker, Subscriber},
-    cable::Cable,
+    namespace::{Host, crossing, enter},
     scripted::{Line, Scripted},
     wait::until,
 };
@@ -21,9 +23,9 @@ const BOARDS: [&str; 3] = ["b1", "b2", "b3"];
 const POLICY: &str = "[workers.cloud]\nclearance = \"public\"\nstrength = 80\n";
 
 /// The first one to be asked to "hold-a" gets no answer, and the first one to be asked to "hold-b" when the gate is open.
-async fn provider(gate: watch::Receiver<bool>) -> Result<Scripted> {
+async fn provider(host: Ipv4Addr, gate: watch::Receiver<bool>) -> Result<Scripted> {
     let seen = Mutex::new(HashSet::new());
-    Scripted::start(move |_, request| {
+    Scripted::at(host, move |_, request| {
         let asked = request["messages"].to_string();
         let held = ["hold-a", "hold-b"]
             .into_iter()
@@ -44,17 +46,16 @@ async fn provider(gate: watch::Receiver<bool>) -> Result<Scripted> {
     .await
 }
 
-async fn board(name: &str, port: u16, provider: &Scripted, more: &str) -> Result<Appliance> {
+fn board(name: &str, broker: &Broker, provider: &Scripted, more: &str) -> Result<Setup> {
     let fleet =
         format!("[fleet]\ngroup = \"presses\"\nlease_seconds = 4\nremember_minutes = 10\n{more}");
-    Setup::new()?
+    let setup = Setup::new()?
         .named(name)
         .policy(POLICY)
-        .broker(port)
+        .broker_at(broker.address())
         .remote("cloud", provider.address(), "m", "k")?
-        .config(&fleet)
-        .start()
-        .await
+        .config(&fleet);
+    Ok(setup)
 }
 
 fn task(id: &str) -> String {
@@ -99,16 +100,21 @@ async fn joined(board: &Appliance) -> Result<()> {
 #[tokio::test]
 async fn with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_answer() -> Result<()>
 {
-    let broker = Broker::start().await?;
+    if enter("with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_answer").await? {
+        return Ok(());
+    }
+    let here = crossing().await?;
+    let broker = Broker::at(here).await?;
     let gate = watch::Sender::new(false);
-    let provider = provider(gate.subscribe()).await?;
-    let mut cables = Vec::new();
+    let provider = provider(here, gate.subscribe()).await?;
+    let mut hosts = Vec::new();
     let mut boards = Vec::new();
-    for name in BOARDS {
-        let cable = Cable::to(broker.port()).await?;
-        let appliance = board(name, cable.port(), &provider, "").await?;
+    for (number, name) in (1..).zip(BOARDS) {
+        let host = Host::new(number).await?;
+        let setup = board(name, &broker, &provider, "")?.on(&host)?;
+        let appliance = setup.start().await?;
         joined(&appliance).await?;
-        cables.push(cable);
+        hosts.push(host);
         boards.push(appliance);
     }
     let answers = broker.subscribe("shoal/v1/plant/tasks/+/result").await?;
@@ -124,7 +130,7 @@ async fn with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_an
     asked(&provider, "hold-b").await?;
     let cut = holder(&claims, "hold-b").await?;
     assert_ne!(killed, cut);
-    cables[cut].cut();
+    hosts[cut].cut().await?;
     let lines: Vec<String> = (0..TASKS - 2).map(|n| task(&format!("t-{n}"))).collect();
     broker.publish_all(tasks, &lines).await?;
     // Sent twice, as a device does that is not sure.
@@ -142,7 +148,7 @@ async fn with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_an
     .await?;
     // The board that was cut off ends its task, and comes back.
     gate.send_replace(true);
-    cables[cut].mend();
+    hosts[cut].mend().await?;
     until("it has heard that another one did it", async || {
         let log = boards[cut].log().ok()?;
         log.contains("another board does the task now")
@@ -177,8 +183,9 @@ async fn with_one_board_killed_and_one_cut_off_in_mid_task_all_tasks_have_one_an
 async fn a_board_that_lacks_a_worker_takes_nothing_and_the_other_does_all() -> Result<()> {
     let broker = Broker::start().await?;
     let provider = Scripted::start(|_, _| Line::Says("done".to_owned())).await?;
-    let lacking = board("b1", broker.port(), &provider, "needs = [\"forge\"]\n").await?;
-    let able = board("b2", broker.port(), &provider, "").await?;
+    let lacking = board("b1", &broker, &provider, "needs = [\"forge\"]\n")?;
+    let lacking = lacking.start().await?;
+    let able = board("b2", &broker, &provider, "")?.start().await?;
     joined(&able).await?;
     until("it says why it takes nothing", async || {
         let log = lacking.log().ok()?;
@@ -197,5 +204,50 @@ async fn a_board_that_lacks_a_worker_takes_nothing_and_the_other_does_all() -> R
     }
     let error = errors.first("shoal/v1/plant/errors").await?;
     assert!(error["error"].to_string().contains("\\\"id\\\""), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_board_does_as_much_as_it_has_places_for() -> Result<()> {
+    const PLACES: [usize; 3] = [1, 2, 4];
+    const ALL: usize = 7;
+    const ROUNDS: usize = 6;
+    if enter("each_board_does_as_much_as_it_has_places_for").await? {
+        return Ok(());
+    }
+    let here = crossing().await?;
+    let broker = Broker::at(here).await?;
+    // No task ends before every place of every board is taken, so that a share says nothing of how fast this machine is.
+    let full: Vec<_> = (0..ROUNDS).map(|_| watch::Sender::new(false)).collect();
+    let provider = Scripted::at(here, move |number, _| {
+        let round = &full[number / ALL];
+        if number % ALL == ALL - 1 {
+            round.send_replace(true);
+        }
+        Line::Waits(round.subscribe(), "done".to_owned())
+    })
+    .await?;
+    let mut boards = Vec::new();
+    for ((number, name), places) in (1..).zip(BOARDS).zip(PLACES) {
+        let host = Host::new(number).await?;
+        let setup = board(name, &broker, &provider, &format!("capacity = {places}\n"))?;
+        let appliance = setup.on(&host)?.start().await?;
+        joined(&appliance).await?;
+        boards.push((host, appliance));
+    }
+    let answers = broker.subscribe("shoal/v1/plant/tasks/+/result").await?;
+    let ids: Vec<String> = (0..ALL * ROUNDS).map(|n| format!("t-{n}")).collect();
+    let lines: Vec<String> = ids.iter().map(|id| task(id)).collect();
+    broker.publish_all("shoal/v1/plant/tasks", &lines).await?;
+    let mut by = BTreeMap::new();
+    for id in &ids {
+        let topic = format!("shoal/v1/plant/tasks/{id}/result");
+        let answer = answers.first(&topic).await?;
+        assert_eq!(answer["state"], "done", "{answer}");
+        let board = answer["board"].as_str().unwrap_or_default().to_owned();
+        *by.entry(board).or_insert(0) += 1;
+    }
+    let shares = BOARDS.map(|name| by.get(name).copied().unwrap_or_default());
+    assert_eq!(shares, PLACES.map(|places| places * ROUNDS));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Output, Stdio},
 };
@@ -12,7 +12,10 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::Appliance;
-use crate::place::{binary, free_port, model};
+use crate::{
+    namespace::Host,
+    place::{binary, free_port, model},
+};
 
 /// What an appliance is set up with, before it starts.
 #[derive(Debug)]
@@ -21,9 +24,10 @@ pub struct Setup {
     pub(super) port: u16,
     config: String,
     policy: String,
-    mqtt: Option<u16>,
+    mqtt: Option<SocketAddr>,
     link: String,
     pub(super) https: Option<u16>,
+    pub(super) host: Ipv4Addr,
     model: PathBuf,
     threads: u32,
     context: u32,
@@ -46,6 +50,7 @@ impl Setup {
             mqtt: None,
             link: String::new(),
             https: None,
+            host: Ipv4Addr::LOCALHOST,
             model: model()?,
             threads: 1,
             context: 2048,
@@ -74,9 +79,22 @@ impl Setup {
 
     /// A broker on 127.0.0.1.
     #[must_use]
-    pub fn broker(mut self, port: u16) -> Self {
-        self.mqtt = Some(port);
+    pub fn broker(self, port: u16) -> Self {
+        self.broker_at((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// A broker anywhere.
+    #[must_use]
+    pub fn broker_at(mut self, address: SocketAddr) -> Self {
+        self.mqtt = Some(address);
         self
+    }
+
+    /// On another machine, where only HTTPS reaches it.
+    pub fn on(self, host: &Host) -> Result<Self> {
+        let mut setup = self.https()?.within(host.wrapper());
+        setup.host = host.address();
+        Ok(setup)
     }
 
     /// HTTPS on a port of its own.
@@ -119,7 +137,8 @@ impl Setup {
         write!(
             self.config,
             "\n[[workers]]\nid = \"{id}\"\nkind = \"openai\"\nbase_url = \"http://{address}/v1\"\nmodel = \"{model}\"\n\
-             key_file = \"{id}.key\"\n"
+             key_file = \"{id}.key\"\ninsecure_http = {}\n",
+            !address.ip().is_loopback()
         )?;
         Ok(self)
     }
@@ -159,6 +178,11 @@ impl Setup {
         self
     }
 
+    /// Without such a command.
+    pub(super) fn alone(&mut self) {
+        self.within = None;
+    }
+
     /// A variable in the environment of the program.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
@@ -175,7 +199,7 @@ impl Setup {
     /// Writes `shoal.toml` and `policy.toml`.
     pub fn write(&self) -> Result<()> {
         let mqtt = match self.mqtt {
-            Some(port) => format!("url = \"mqtt://127.0.0.1:{port}\""),
+            Some(address) => format!("url = \"mqtt://{address}\""),
             None => "enabled = false".to_owned(),
         };
         let https = match self.https {
@@ -204,8 +228,15 @@ impl Setup {
 
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Result<Appliance> {
+        let mut appliance = self.launch()?;
+        appliance.ready().await?;
+        Ok(appliance)
+    }
+
+    /// Starts it.
+    pub fn launch(self) -> Result<Appliance> {
         self.write()?;
-        Appliance::start(self).await
+        Appliance::launch(self)
     }
 
     /// The program on this data folder, with the environment that was set.
