@@ -219,4 +219,6 @@ mod boundary;
 #[cfg(test)]
 mod injection;
 #[cfg(test)]
+mod limited;
+#[cfg(test)]
 mod tests;

@@ -16,8 +16,9 @@ use crate::{
     head::states::{Reading, States},
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
-    ledger::{Charge, Estimate, Ledger, LedgerError},
-    policy::{Budget, Policy},
+    ledger::{Allowance, Charge, Estimate, Ledger, LedgerError, Spent},
+    limits::TaskLimits,
+    policy::Policy,
     prompt::{Format, Message, Prompt, Sampling, Speaker},
     route::rule::Rule,
     task::{Effort, Outcome, Task},
@@ -240,18 +241,20 @@ impl Desk for FakeHost {
 
 #[async_trait]
 impl Ledger for FakeHost {
-    async fn reserve(&self, estimate: &Estimate, budget: &Budget) -> Result<Charge, LedgerError> {
+    /// One task of one origin is done on a stage.
+    async fn reserve(
+        &self,
+        estimate: &Estimate,
+        allowances: &[Allowance],
+    ) -> Result<Charge, LedgerError> {
         let mut spent = self.spent.lock().unwrap();
-        let so_far: MicroDollars = spent.values().map(|(_, cost)| *cost).sum();
-        if let Some(limit) = budget.money_per_day
-            && (so_far + estimate.cost) > limit
-        {
-            return Err(LedgerError::OverBudget {
-                rule: "budget.money_per_day",
-                spent: so_far.0,
-                limit: limit.0,
-                asked: estimate.cost.0,
+        let so_far = spent
+            .values()
+            .fold(Spent::default(), |sum, (tokens, cost)| {
+                sum.and(*tokens, *cost)
             });
+        for allowance in allowances {
+            allowance.check(so_far, estimate)?;
         }
         let charge = i64::try_from(spent.len()).unwrap();
         spent.insert(charge, (estimate.tokens, estimate.cost));
@@ -325,5 +328,6 @@ pub(crate) fn task(model: &str, text: &str) -> Task {
         label: Label::Public,
         from: "test".into(),
         workers: None,
+        limits: TaskLimits::default(),
     }
 }

@@ -19,6 +19,7 @@ pub mod head;
 pub mod id;
 pub mod label;
 pub mod ledger;
+pub mod limits;
 mod mini;
 pub mod plan;
 pub mod policy;

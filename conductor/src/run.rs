@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         let task = start.task;
         let (gate, detectors) = (&rules.gate, &*rules.detectors);
-        let bounds = rules.policy.bounds(&task.from);
+        let bounds = rules.policy.bounds_of(task);
         let label = task.label.join(bounds.label);
         let read = async |text: &str| {
             let text = Labelled::new(text, label, detectors);

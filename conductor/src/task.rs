@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{BadId, TaskId, WorkerId},
     label::Label,
+    limits::TaskLimits,
     prompt::{Format, Message, Sampling},
     unit::{MicroDollars, Millis},
     worker::{Finish, Usage},
@@ -95,8 +96,11 @@ pub struct Task {
     pub label: Label,
     /// Who handed it in, for the trace: `api:NAME`, `mqtt:TOPIC`, `cli`.
     pub from: String,
-    /// The only workers it may use, where its key says so; the engine's own thinking is always allowed.
+    /// The only workers it may use, where its key or request says so; the engine's own thinking is always allowed.
     pub workers: Option<Vec<WorkerId>>,
+    /// What its request allows it.
+    #[serde(default, skip_serializing_if = "TaskLimits::is_none")]
+    pub limits: TaskLimits,
 }
 
 /// Where a task stands.

@@ -28,7 +28,7 @@ pub struct Need {
 
 const ALWAYS: fn(Work) -> bool = |_| true;
 
-const NEEDS: [Need; 16] = [
+const NEEDS: [Need; 18] = [
     Need {
         package: "bubblewrap",
         why: "to run code that a model wrote where it can do no harm",
@@ -102,6 +102,12 @@ const NEEDS: [Need; 16] = [
         applies: ALWAYS,
     },
     Need {
+        package: "openssl",
+        why: "to sign an approval by hand",
+        is_there: |m| m.has_any(&["openssl"]),
+        applies: |work| work.test,
+    },
+    Need {
         package: "python3-pip",
         why: "to fetch the default model, and what benchmarks compare with",
         is_there: |m| m.has_modules(&["pip"]),
@@ -123,6 +129,12 @@ const NEEDS: [Need; 16] = [
         package: "strace",
         why: "to cut the power of the tested program at each write to the disk",
         is_there: |m| m.has_any(&["strace"]),
+        applies: |work| work.test,
+    },
+    Need {
+        package: "xxd",
+        why: "to write a signature in hex",
+        is_there: |m| m.has_any(&["xxd"]),
         applies: |work| work.test,
     },
 ];
@@ -174,7 +186,7 @@ mod tests {
             test: true,
             ..Work::default()
         };
-        insta::assert_snapshot!(lacks(all), @"bubblewrap ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients python3-pip python3-venv strace");
+        insta::assert_snapshot!(lacks(all), @"bubblewrap ca-certificates cmake g++ libclang-dev iproute2 make mosquitto mosquitto-clients openssl python3-pip python3-venv strace xxd");
         let vulkan = Work {
             vulkan: true,
             ..Work::default()

@@ -12,6 +12,7 @@ pub mod error;
 mod explain;
 mod hand;
 mod health;
+mod limits;
 mod metrics;
 mod models;
 mod reading;

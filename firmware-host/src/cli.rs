@@ -11,6 +11,7 @@ mod eval;
 mod keys;
 mod learn;
 mod models;
+mod narrow;
 mod outcomes;
 mod plan;
 mod policy;

@@ -5,8 +5,7 @@ use async_trait::async_trait;
 use shoal_conductor::{
     desk::{Desk, DeskError, Question},
     id::{ApprovalId, TaskId},
-    ledger::{Charge, Estimate, Ledger, LedgerError},
-    policy::Budget,
+    ledger::{Allowance, Charge, Estimate, Ledger, LedgerError},
     trace::{Decision, Event, Journal, JournalError},
     unit::{MicroDollars, Tokens},
 };
@@ -42,7 +41,7 @@ impl Desk for Nowhere {
 
 #[async_trait]
 impl Ledger for Nowhere {
-    async fn reserve(&self, _: &Estimate, _: &Budget) -> Result<Charge, LedgerError> {
+    async fn reserve(&self, _: &Estimate, _: &[Allowance]) -> Result<Charge, LedgerError> {
         Err(LedgerError::Unavailable(self.0.to_owned()))
     }
 

@@ -10,6 +10,7 @@ use shoal_conductor::{
     conductor::{Conductor, Parts},
     exercise::{Checked, Exercise},
     id::{TaskId, WorkerId},
+    limits::TaskLimits,
     prompt::{Format, Message, Sampling, Speaker},
     task::{Effort, Target, Task},
     trace::Event,
@@ -144,6 +145,7 @@ impl Ground {
             label: self.conductor.policy().sources.api,
             from: "cli".to_owned(),
             workers: None,
+            limits: TaskLimits::default(),
         };
         let began = Instant::now();
         let cancel = CancellationToken::new();

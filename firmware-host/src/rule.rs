@@ -9,6 +9,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 use sha2::{Digest, Sha256};
 use shoal_conductor::{
     id::TaskId,
+    limits::TaskLimits,
     policy::{
         Policy,
         rule::{NotAsked, TopicRule},
@@ -135,6 +136,7 @@ impl Rules {
             label: asked.label,
             from: format!("mqtt:{topic}"),
             workers: None,
+            limits: TaskLimits::default(),
         })
     }
 

@@ -12,7 +12,7 @@
 //! - recording an event: the trace line, the state it leads to, the report of that state;
 //! - finishing: the outcome, the final state, the expiry of its open approvals, the reports of all these;
 //! - asking and deciding: the approval and its report;
-//! - reserving: the sum of the day and the new charge, so that no two reservations pass the same check.
+//! - reserving: the sums of the day and of the task and the new charge, so that no two reservations pass the same check.
 //!
 //! # What is sealed and chained
 //! Every text is sealed ([`seal`]) by the statement that writes it, and everything that the record of a task consists of
@@ -80,7 +80,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use approval::{ApprovalRecord, Ballot, DecideOutcome};
+pub use approval::{ApprovalRecord, Ballot, DecideOutcome, Vote};
 pub use audit::{Audit, Fault, Wrong};
 pub use clock::Clock;
 pub use error::StoreError;

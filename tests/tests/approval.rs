@@ -195,6 +195,11 @@ async fn two_people_are_needed_and_one_of_them_twice_is_one_also_after_a_kill() 
     assert_eq!((&counted["have"], &counted["need"]), (&json!(1), &json!(2)));
     appliance.kill().await?;
     appliance.restart().await?;
+    let listed = appliance.printed_by(&["approvals"]).await?;
+    assert!(
+        listed.contains("2 must approve; yes by api:ada at ") && listed.contains("; 1 missing"),
+        "{listed}"
+    );
     assert_eq!(approve(&keys[0]).await?.status(), StatusCode::CONFLICT);
     assert_eq!(question(&appliance).await?, id);
     assert_eq!(provider.recorder.connections(), 0);
@@ -278,5 +283,88 @@ async fn a_signed_message_approves_and_an_altered_one_does_not() -> Result<()> {
     broker.publish(&topic, &message("once"), &[]).await?;
     appliance.ended("signed-1").await?;
     assert_eq!(worker(&appliance, "signed-1").await?, "cloud");
+    Ok(())
+}
+
+/// The lines by which the README signs, as a script of the first two and one of the rest.
+fn lines_of_the_readme() -> Result<(String, String)> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))?;
+    let block = readme
+        .split("```sh\n")
+        .find(|block| block.starts_with("openssl genpkey"))
+        .and_then(|block| block.split("```").next())
+        .ok_or_else(|| anyhow!("README.md does not say how to sign"))?;
+    let (key, sign) = block
+        .split_once("\n\n")
+        .ok_or_else(|| anyhow!("the lines are not in two parts"))?;
+    Ok((key.to_owned(), sign.to_owned()))
+}
+
+async fn sh(folder: &std::path::Path, script: &str) -> Result<String> {
+    let mut sh = tokio::process::Command::new("sh");
+    let output = sh
+        .args(["-eu", "-c", script])
+        .current_dir(folder)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {said}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[tokio::test]
+async fn what_is_signed_with_openssl_as_the_readme_says_is_counted_once() -> Result<()> {
+    let provider = Provider::start().await?;
+    let broker = Broker::start().await?;
+    let folder = tempfile::tempdir()?;
+    let (key, sign) = lines_of_the_readme()?;
+    let public = sh(folder.path(), &key).await?;
+    let policy = format!(
+        "{}\n[approvals.people]\nconfidential = 2\n[approvals.approvers]\nada = \"{}\"\n",
+        asking(),
+        public.trim()
+    );
+    let setup = Setup::new()?.policy(&policy).broker(broker.port());
+    let appliance = provider.serves(setup)?.start().await?;
+    let root = "shoal/v1/plant/line3";
+    let heard = broker.subscribe(&format!("{root}/#")).await?;
+    hand_in(&appliance, "openssl-1").await?;
+    let id = question(&appliance).await?;
+    let topic = format!("{root}/approvals/{id}");
+    let asked = heard.first(&topic).await?;
+    assert_eq!(
+        (&asked["approved"], &asked["missing"]),
+        (&json!([]), &json!(2))
+    );
+    let digest = asked["digest"].as_str().unwrap_or_default();
+    let given = sign
+        .replace("ROOT=site/shoal", "ROOT=plant/line3")
+        .replace("ID=question", &format!("ID={id}"))
+        .replace("DIGEST=digest", &format!("DIGEST={digest}"));
+    let pub_ = format!("mosquitto_pub -p {}", broker.port());
+    let once = given.replace("mosquitto_pub", &pub_);
+    // The very same message a second time.
+    let (made, sent) = once
+        .split_once("mosquitto_pub")
+        .ok_or_else(|| anyhow!("nothing is published"))?;
+    let twice = format!("{made}mosquitto_pub{sent}\nmosquitto_pub{sent}");
+    sh(folder.path(), &twice).await?;
+    let refused = heard.first(&format!("{root}/errors")).await?;
+    assert_eq!(
+        refused["error"],
+        "this approver has approved already; another person must"
+    );
+    // One of two is said to have said yes, also to whoever comes late.
+    let late = broker.subscribe(&topic).await?;
+    let half = late.first(&topic).await?;
+    assert_eq!(
+        (&half["approved"][0]["by"], &half["missing"]),
+        (&json!("mqtt:ada"), &json!(1))
+    );
+    assert!(half["approved"][0]["at"].is_u64(), "{half}");
+    assert_eq!(provider.recorder.connections(), 0);
+    appliance.printed_by(&["approvals", "approve", &id]).await?;
+    appliance.ended("openssl-1").await?;
+    assert_eq!(worker(&appliance, "openssl-1").await?, "cloud");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The policy changes while the appliance runs.
 
 use anyhow::Result;
-use reqwest::Client;
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use shoal_tests::{
     appliance::{Appliance, Setup},
@@ -149,5 +149,53 @@ async fn a_key_has_the_workers_the_label_and_the_budget_that_its_source_has() ->
         sent.contains("[PATIENT_1]") && !sent.contains("Quillfeather"),
         "{sent}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_request_allows_its_task_is_kept_and_holds_after_a_kill() -> Result<()> {
+    let (provider, mut appliance) = plant(ASKING).await?;
+    let body = json!({"id": "kept", "model": "cloud", "prompt": HARD, "max_tokens": 8, "max_remote_tokens": 1});
+    appliance.post("/api/tasks", body).await?;
+    let question = async |appliance: &Appliance| -> Result<String> {
+        until("a question is open", async || {
+            let listed = appliance.get("/api/approvals").await.ok()?;
+            let id = listed["approvals"][0]["question"]["id"].as_str()?;
+            Some(id.to_owned())
+        })
+        .await
+    };
+    question(&appliance).await?;
+    appliance.kill().await?;
+    appliance.restart().await?;
+    let id = question(&appliance).await?;
+    appliance.printed_by(&["approvals", "approve", &id]).await?;
+    let record = appliance.ended("kept").await?;
+    let said = record["error"]["message"].to_string();
+    assert!(said.contains("the request's max_remote_tokens"), "{record}");
+    assert_eq!(record["limits"], json!({"max_remote_tokens": 1}));
+
+    let more = ["--max-tokens", "8", "--max-remote-calls", "0"];
+    let asked = [&["ask", "--json"][..], &more, &[HARD]].concat();
+    let asked: Value = serde_json::from_str(&appliance.printed_by(&asked).await?)?;
+    let task = asked["id"].as_str().unwrap_or_default();
+    let shown = appliance.printed_by(&["trace", task]).await?;
+    assert!(shown.contains("max_remote_calls 0"), "{shown}");
+
+    for (name, value) in [
+        ("max_cost_usd", json!(-1)),
+        ("max_label", json!("public")),
+        ("workers", json!(["clod"])),
+    ] {
+        let mut body = json!({"prompt": HARD, "label": "internal"});
+        body[name] = value;
+        let refused = appliance
+            .send(Method::POST, "/api/tasks", Some(body))
+            .await?;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{name}");
+        let said = refused.text().await?;
+        assert!(said.contains(name), "{said}");
+    }
+    assert_eq!(provider.recorder.connections(), 0);
     Ok(())
 }

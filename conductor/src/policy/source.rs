@@ -13,7 +13,9 @@ use crate::{
     detect::Kind,
     id::WorkerId,
     label::Label,
-    ledger::Allowance,
+    ledger::{Allowance, Whose},
+    limits,
+    task::Task,
     verdict::{Ruling, Verdict},
     worker::Place,
 };
@@ -167,6 +169,8 @@ pub struct Bounds {
     pub hours: Vec<(Hours, String)>,
     /// What their remote calls may take.
     pub allowances: Vec<Allowance>,
+    /// Whether the request allows no remote call at all.
+    pub stays: bool,
 }
 
 impl Bounds {
@@ -193,12 +197,24 @@ impl Bounds {
             (ruling.label > *max).then_some(rule.as_str())
         };
         let closed = || self.closed(place, minute_of_day());
-        if let Some(rule) = outside().or_else(above).or_else(closed) {
-            let rule = rule.to_owned();
+        let kept = || {
+            (self.stays && place == Place::Remote)
+                .then(|| format!("the request's {} = 0", limits::CALLS))
+        };
+        let rule = outside().or_else(above).or_else(closed);
+        if let Some(rule) = rule.map(str::to_owned).or_else(kept) {
             ruling.verdict = Verdict::Refuse;
             ruling.rule = rule;
         }
         ruling
+    }
+
+    /// Makes the highest label no higher than `max`.
+    fn lower(&mut self, max: Label, rule: impl Fn() -> String) {
+        let known = self.max_label.as_ref();
+        if known.is_none_or(|(known, _)| max < *known) {
+            self.max_label = Some((max, rule()));
+        }
     }
 
     /// Whether the sources of a task let it use this worker.
@@ -225,11 +241,7 @@ impl Policy {
                 Some("mqtt") => self.sources.mqtt,
                 _ => self.sources.api,
             },
-            allowances: vec![Allowance {
-                of: String::new(),
-                from: None,
-                budget: self.budget,
-            }],
+            allowances: vec![Allowance::of_day(Whose::Everyone, &self.budget)],
             ..Bounds::default()
         };
         let all = self.by_source.iter().enumerate();
@@ -246,13 +258,8 @@ impl Policy {
                 };
                 bounds.workers = Some(both);
             }
-            if let Some(max) = source.max_label
-                && bounds
-                    .max_label
-                    .as_ref()
-                    .is_none_or(|(known, _)| max < *known)
-            {
-                bounds.max_label = Some((max, format!("{name}.max_label = \"{max}\"")));
+            if let Some(max) = source.max_label {
+                bounds.lower(max, || format!("{name}.max_label = \"{max}\""));
             }
             if let Some(hours) = source.hours {
                 bounds
@@ -260,13 +267,27 @@ impl Policy {
                     .push((hours, format!("{name}.hours = \"{hours}\"")));
             }
             if source.budget != Budget::default() {
-                bounds.allowances.push(Allowance {
-                    of: name,
-                    from: Some(from.to_owned()),
-                    budget: source.budget,
-                });
+                let from = from.to_owned();
+                let whose = Whose::Origin { of: name, from };
+                bounds
+                    .allowances
+                    .push(Allowance::of_day(whose, &source.budget));
             }
         }
+        bounds
+    }
+
+    /// What holds for one task: the bounds of its origin, and within them what its request allows.
+    #[must_use]
+    pub fn bounds_of(&self, task: &Task) -> Bounds {
+        let mut bounds = self.bounds(&task.from);
+        if let Some(max) = task.limits.max_label {
+            bounds.lower(max, || {
+                format!("the request's {} = \"{max}\"", limits::LABEL)
+            });
+        }
+        bounds.stays = task.limits.max_remote_calls == Some(0);
+        bounds.allowances.extend(Allowance::of_task(&task.limits));
         bounds
     }
 }

@@ -255,13 +255,9 @@ impl Run<'_> {
             tokens: read + written,
             cost: self.known(worker.id()).price.of(read, written),
         };
-        let bounds = self.standing.get().policy.bounds(&self.task.from);
-        match self
-            .parts
-            .ledger
-            .reserve_within(&estimate, &bounds.allowances)
-            .await
-        {
+        let bounds = self.standing.get().policy.bounds_of(self.task);
+        let ledger = &self.parts.ledger;
+        match ledger.reserve(&estimate, &bounds.allowances).await {
             Ok(charge) => Ok(Some(charge)),
             Err(error) => {
                 let reason = error.to_string();

@@ -15,7 +15,7 @@ impl Run<'_> {
     pub fn pass(&self, worker: &Arc<dyn Worker>, draft: &Draft) -> (Ruling, Passage) {
         let (id, place) = (worker.id(), worker.place());
         let now = self.standing.get();
-        let bounds = now.policy.bounds(&self.task.from);
+        let bounds = now.policy.bounds_of(self.task);
         let (ruling, passage) = if std::ptr::eq(&*now.policy, self.policy) {
             self.gate.pass(id, place, draft, &mut lock(&self.vault))
         } else {

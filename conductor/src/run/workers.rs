@@ -41,12 +41,16 @@ impl Run<'_> {
     /// Everybody in the pool, with what the gate would say to `draft`.
     pub fn candidates(&self, draft: &Draft) -> Vec<Candidate> {
         self.pool()
-            .map(|worker| Candidate {
-                worker: worker.id().clone(),
-                place: worker.place(),
-                ruling: self.gate.judge(worker.id(), worker.place(), draft),
-                known: self.known(worker.id()),
-                wait: worker.wait(),
+            .map(|worker| {
+                let (id, place) = (worker.id(), worker.place());
+                let ruling = self.gate.judge(id, place, draft);
+                Candidate {
+                    worker: id.clone(),
+                    place,
+                    ruling: self.bounds.rule_on(id, place, ruling),
+                    known: self.known(id),
+                    wait: worker.wait(),
+                }
             })
             .collect()
     }

@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Api, LABEL_HEADER, TASK_HEADER, WORKERS_HEADER,
+    Api, LABEL_HEADER, TASK_HEADER,
     auth::{Caller, of_store},
     error::ApiError,
+    limits,
     wish::{Wish, label_of},
 };
 use crate::appliance::{AcceptError, Appliance};
@@ -59,6 +60,17 @@ impl Api {
         ]
         .into_iter()
         .collect();
+        let limits = wish.limits.and(limits::of_headers(headers)?);
+        if let Some(max) = limits.max_label.filter(|max| label > *max) {
+            let said = format!(
+                "the label is {label}, above max_label = \"{max}\", so the task would be refused"
+            );
+            return Err(ApiError::invalid("max_label", said));
+        }
+        let pool = self.appliance().conductor().workers();
+        let pool: Vec<WorkerId> = pool.into_iter().map(|(id, _)| id).collect();
+        let workers = limits::both(caller.workers.clone(), wish.workers, &pool)?;
+        let workers = limits::both(workers, limits::workers_of_headers(headers)?, &pool)?;
         Ok(Task {
             id,
             target: wish.target,
@@ -68,7 +80,8 @@ impl Api {
             effort: wish.effort,
             label,
             from: caller.from.clone(),
-            workers: narrowed(caller.workers.clone(), headers)?,
+            workers,
+            limits,
         })
     }
 
@@ -150,27 +163,6 @@ fn id_of(headers: &HeaderMap) -> Result<Option<TaskId>, ApiError> {
     TaskId::try_new(text.unwrap_or_default())
         .map(Some)
         .map_err(|error| ApiError::invalid(name, format!("the header {name}: {error}")))
-}
-
-/// The workers that both the key and the request allow.
-fn narrowed(
-    key: Option<Vec<WorkerId>>,
-    headers: &HeaderMap,
-) -> Result<Option<Vec<WorkerId>>, ApiError> {
-    let Some(value) = headers.get(WORKERS_HEADER) else {
-        return Ok(key);
-    };
-    let wanted = value
-        .to_str()
-        .unwrap_or_default()
-        .split(',')
-        .map(|name| WorkerId::try_new(name.trim()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| ApiError::invalid(WORKERS_HEADER, format!("{WORKERS_HEADER}: {error}")))?;
-    Ok(Some(match key {
-        None => wanted,
-        Some(key) => key.into_iter().filter(|id| wanted.contains(id)).collect(),
-    }))
 }
 
 fn header_label(headers: &HeaderMap) -> Result<Label, ApiError> {

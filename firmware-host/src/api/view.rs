@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use shoal_conductor::{
-    id::TaskId,
+    id::{TaskId, WorkerId},
     label::Label,
+    limits::TaskLimits,
     task::{Answer, Effort, State},
     trace::Event,
 };
@@ -26,6 +27,12 @@ pub struct TaskView {
     pub effort: Effort,
     /// Who handed it in.
     pub from: String,
+    /// The only workers it may use, where its key or request says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Vec<WorkerId>>,
+    /// What its request allows it.
+    #[serde(default, skip_serializing_if = "TaskLimits::is_none")]
+    pub limits: TaskLimits,
     /// When it was accepted.
     pub accepted_at: u64,
     /// When it ended.
@@ -62,6 +69,8 @@ impl From<TaskRecord> for TaskView {
             label: record.task.label,
             effort: record.task.effort,
             from: record.task.from,
+            workers: record.task.workers,
+            limits: record.task.limits,
             state: record.state,
             failure,
             accepted_at: record.accepted_at,
@@ -90,6 +99,8 @@ impl From<TaskHead> for TaskView {
             label: head.label,
             effort: head.effort,
             from: head.from,
+            workers: head.workers,
+            limits: head.limits,
             accepted_at: head.accepted_at.0,
             finished_at: head.finished_at.map(|at| at.0),
             answer: None,

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 use shoal_conductor::{
-    id::TaskId,
+    id::{TaskId, WorkerId},
     label::Label,
+    limits::TaskLimits,
     prompt::{Format, Message, Sampling, Speaker},
     task::{Effort, Target},
 };
 
-use super::error::ApiError;
+use super::{error::ApiError, limits::Narrowing};
 
 /// The most messages of one request.
 const MAX_MESSAGES: usize = 2000;
@@ -29,6 +30,8 @@ pub struct ChatRequest {
     stream_options: Option<StreamOptions>,
     #[serde(flatten)]
     knobs: Knobs,
+    #[serde(flatten)]
+    narrowing: Narrowing,
     n: Option<u32>,
     tools: Option<Vec<Value>>,
     functions: Option<Vec<Value>>,
@@ -91,6 +94,11 @@ pub struct TaskRequest {
     stop: Option<Value>,
     response_format: Option<ResponseFormat>,
     reasoning_effort: Option<String>,
+    workers: Option<Vec<String>>,
+    max_label: Option<String>,
+    max_cost_usd: Option<f64>,
+    max_remote_tokens: Option<u64>,
+    max_remote_calls: Option<u64>,
 }
 
 /// What is wished for, checked.
@@ -110,6 +118,10 @@ pub struct Wish {
     pub effort: Effort,
     /// The caller's label.
     pub label: Label,
+    /// The only workers that may be used.
+    pub workers: Option<Vec<WorkerId>>,
+    /// What else the request allows its task.
+    pub limits: TaskLimits,
     /// Whether the answer is streamed, and with usage at its end.
     pub stream: Option<Streamed>,
 }
@@ -147,6 +159,8 @@ impl ChatRequest {
             sampling: self.knobs.sampling()?,
             effort: self.knobs.effort()?,
             label,
+            workers: self.narrowing.workers()?,
+            limits: self.narrowing.limits()?,
             stream: self.stream.unwrap_or(false).then_some(streamed),
         })
     }
@@ -194,6 +208,13 @@ impl TaskRequest {
             response_format: self.response_format,
             reasoning_effort: self.reasoning_effort,
         };
+        let narrowing = Narrowing {
+            workers: self.workers,
+            max_label: self.max_label,
+            max_cost_usd: self.max_cost_usd,
+            max_remote_tokens: self.max_remote_tokens,
+            max_remote_calls: self.max_remote_calls,
+        };
         let messages = match (self.prompt, self.messages) {
             (Some(prompt), None) => vec![Message::new(Speaker::User, prompt)],
             (None, Some(list)) => messages(list)?,
@@ -212,6 +233,8 @@ impl TaskRequest {
             sampling: knobs.sampling()?,
             effort: knobs.effort()?,
             label: self.label.unwrap_or_default(),
+            workers: narrowing.workers()?,
+            limits: narrowing.limits()?,
             stream: None,
         })
     }
@@ -426,7 +449,7 @@ fn stops(value: Option<&Value>) -> Result<Vec<String>, ApiError> {
 }
 
 /// What of a caller's word goes into an error.
-fn shorten(word: &str) -> String {
+pub(super) fn shorten(word: &str) -> String {
     word.chars().take(64).collect()
 }
 

@@ -194,7 +194,7 @@ fn one(record: &ApprovalRecord, now: Moment) -> String {
     }
     if question.people > 1 {
         // Writing to a string does not fail.
-        let _ = writeln!(shown, "  people    {} must approve", question.people);
+        let _ = writeln!(shown, "  people    {}", people(record));
     }
     if record.decision.is_none() && record.expires_at > now {
         // Writing to a string does not fail.
@@ -205,6 +205,23 @@ fn one(record: &ApprovalRecord, now: Moment) -> String {
         );
     }
     shown
+}
+
+/// How many must approve, who has, and how many are missing.
+fn people(record: &ApprovalRecord) -> String {
+    let mut said = format!("{} must approve", record.question.people);
+    let votes = record.approved.iter();
+    let votes: Vec<String> = votes
+        .map(|vote| format!("{} at {}", vote.by, text::moment(vote.at.0)))
+        .collect();
+    if !votes.is_empty() {
+        // Writing to a string does not fail.
+        let _ = write!(said, "; yes by {}", votes.join(", "));
+    }
+    if record.missing > 0 {
+        let _ = write!(said, "; {} missing", record.missing);
+    }
+    said
 }
 
 /// What a terminal would act on, or not show, is written out: nothing in a text hides another part of it.
@@ -260,6 +277,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::store::Vote;
 
     #[test]
     fn nothing_in_a_text_hides_another_part_of_it() {
@@ -289,6 +307,8 @@ mod tests {
             },
             asked_at: Moment(0),
             expires_at: Moment(60_000),
+            approved: Vec::new(),
+            missing: 1,
             decision: None,
             decided_at: None,
         };
@@ -299,7 +319,19 @@ mod tests {
             decided_at: Some(Moment(5)),
             ..record.clone()
         };
-        insta::assert_snapshot!(listed(&[record, denied], Moment(18_000)));
+        insta::assert_snapshot!(listed(&[record.clone(), denied], Moment(18_000)));
+        let half = ApprovalRecord {
+            question: Question {
+                people: 2,
+                ..record.question
+            },
+            approved: vec![Vote {
+                by: "api:ada".into(),
+                at: Moment(17_000),
+            }],
+            ..record
+        };
+        insta::assert_snapshot!(people(&half), @"2 must approve; yes by api:ada at 1970-01-01 00:00:17 UTC; 1 missing");
         assert_eq!(listed(&[], Moment(0)), "nothing waits for an answer\n");
     }
 }

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use serde_json::json;
 use shoal_conductor::label::Label;
 
-use super::{input, trace::render};
+use super::{input, narrow::Narrow, trace::render};
 use crate::{
     api::view::{TaskView, TraceView},
     client::Client,
@@ -32,6 +32,8 @@ pub struct Options {
     /// The most tokens to write
     #[arg(long, value_name = "N")]
     max_tokens: Option<u32>,
+    #[command(flatten)]
+    narrow: Narrow,
     /// Print one JSON object when it is done
     #[arg(long)]
     json: bool,
@@ -55,6 +57,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
     if let Some(tokens) = options.max_tokens {
         body["max_tokens"] = tokens.into();
     }
+    options.narrow.add_to(&mut body);
     let label = options.label.map(Label::as_str);
     let mut asked = client.chat(&body, label).await?;
     let mut ended = Ok(());

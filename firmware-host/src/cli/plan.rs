@@ -13,7 +13,7 @@ use shoal_conductor::{
     task::{Effort, Target, Task},
 };
 
-use super::{config, input, text};
+use super::{config, input, narrow::Narrow, text};
 use crate::{
     accelerate::Measure,
     client::Client,
@@ -41,6 +41,8 @@ pub struct Options {
     /// How much thinking it may cost: low, medium or high
     #[arg(long, value_name = "EFFORT", default_value = "medium", value_parser = effort)]
     effort: Effort,
+    #[command(flatten)]
+    narrow: Narrow,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -71,12 +73,13 @@ pub async fn run(
 }
 
 async fn served(client: &Client, options: &Options, out: &mut dyn Write) -> Result<Exit, Fault> {
-    let body = json!({
+    let mut body = json!({
         "prompt": options.text,
         "model": options.model,
         "label": options.label,
         "reasoning_effort": options.effort,
     });
+    options.narrow.add_to(&mut body);
     if options.json {
         let plan: Value = client.post("/api/plan", &body).await?;
         super::json(out, &plan)?;
@@ -118,7 +121,8 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
         effort: options.effort,
         label,
         from: "cli".to_owned(),
-        workers: None,
+        workers: options.narrow.workers().map_err(Fault::usage)?,
+        limits: options.narrow.limits().map_err(Fault::usage)?,
     };
     let plan = conductor.plan(&task).await.map_err(Fault::failed)?;
     if options.json {

@@ -7,7 +7,12 @@ use std::{fmt::Write as _, io::Write};
 
 use clap::Args;
 use serde_json::json;
-use shoal_conductor::{id::TaskId, label::Label, trace::Event, worker::Usage};
+use shoal_conductor::{
+    id::{TaskId, WorkerId},
+    label::Label,
+    trace::Event,
+    worker::Usage,
+};
 
 use super::{store, text};
 use crate::{
@@ -138,8 +143,15 @@ fn head(view: &TraceView) -> String {
         ("model", format!("{}, effort {effort}", task.model)),
         ("from", task.from.clone()),
         ("label", label(view)),
-        ("accepted", text::moment(task.accepted_at)),
     ];
+    if let Some(workers) = &task.workers {
+        let names: Vec<&str> = workers.iter().map(WorkerId::as_str).collect();
+        rows.push(("workers", format!("only {}", names.join(", "))));
+    }
+    if !task.limits.is_none() {
+        rows.push(("limits", task.limits.to_string()));
+    }
+    rows.extend([("accepted", text::moment(task.accepted_at))]);
     if let Some(finished) = task.finished_at {
         let took = finished.saturating_sub(task.accepted_at);
         rows.push(("took", format!("{took} ms")));

@@ -85,7 +85,7 @@ impl Home {
         let mut due = self.entities.lasting();
         if self.options.approvals {
             for record in self.questions().await?.iter().take(MOST_QUESTIONS) {
-                due.extend(self.entities.buttons(&record.question));
+                due.extend(self.entities.buttons(record));
             }
         }
         Ok(due)

@@ -6,8 +6,10 @@ use sha2::{Digest, Sha256};
 use shoal_conductor::{
     id::{TaskId, WorkerId},
     label::{Label, UnknownLabel},
+    limits::{self, TaskLimits},
     prompt::{Format, Message, Sampling, Speaker},
     task::{Effort, Target, Task},
+    unit::{MicroDollars, Tokens},
 };
 use shoal_wire::{MAX_MESSAGES, MAX_STOPS, MAX_TASK, MAX_TOKENS, TaskRequest, codec};
 
@@ -177,6 +179,10 @@ fn widened(small: Small) -> Request {
         stop: small.stop,
         json_schema: None,
         workers: small.workers,
+        max_label: small.max_label,
+        max_cost_usd: small.max_cost_usd,
+        max_remote_tokens: small.max_remote_tokens,
+        max_remote_calls: small.max_remote_calls,
     }
 }
 
@@ -196,16 +202,15 @@ fn task(mut request: Request, frame: Frame<'_>) -> Result<Task, BadRequest> {
         Some(name) => name.parse().map_err(field("model"))?,
         None => Target::Mini,
     };
-    let label: Label = match request.label.as_deref() {
-        Some(word) => word.parse().map_err(|_: UnknownLabel| {
-            field("label")("use public, internal, confidential or restricted")
-        })?,
-        None => Label::default(),
-    };
-    let workers = request.workers.take().map(|names| {
-        let ids = names.into_iter().map(WorkerId::try_new);
-        ids.collect::<Result<Vec<_>, _>>().map_err(field("workers"))
-    });
+    let label = labelled("label", request.label.as_deref())?;
+    let label = label.unwrap_or_default().join(frame.floor);
+    let limits = limits(&request)?;
+    if let Some(max) = limits.max_label.filter(|max| label > *max) {
+        return Err(field(limits::LABEL)(format!(
+            "is {max}, below the task's own label {label}, so it would be refused"
+        )));
+    }
+    let workers = request.workers.take().map(workers);
     Ok(Task {
         id,
         target,
@@ -218,9 +223,38 @@ fn task(mut request: Request, frame: Frame<'_>) -> Result<Task, BadRequest> {
         effort: request
             .reasoning_effort
             .map_or_else(Effort::default, effort),
-        label: label.join(frame.floor),
+        label,
         from: format!("mqtt:{}", frame.topic),
         workers: workers.transpose()?,
+        limits,
+    })
+}
+
+fn labelled(name: &'static str, word: Option<&str>) -> Result<Option<Label>, BadRequest> {
+    let read = |_: UnknownLabel| field(name)("use public, internal, confidential or restricted");
+    word.map(|word| word.parse().map_err(read)).transpose()
+}
+
+fn workers(names: Vec<String>) -> Result<Vec<WorkerId>, BadRequest> {
+    if names.is_empty() {
+        return Err(field("workers")(
+            "names nobody; leave it out to allow every worker",
+        ));
+    }
+    let ids = names.into_iter().map(WorkerId::try_new);
+    ids.collect::<Result<_, _>>().map_err(field("workers"))
+}
+
+fn limits(request: &Request) -> Result<TaskLimits, BadRequest> {
+    let cost = request.max_cost_usd.map(|amount| {
+        let amount = MicroDollars::from_dollars(amount);
+        amount.ok_or_else(|| field(limits::COST)("is no amount: give dollars from 0, such as 0.05"))
+    });
+    Ok(TaskLimits {
+        max_label: labelled(limits::LABEL, request.max_label.as_deref())?,
+        max_cost: cost.transpose()?,
+        max_remote_tokens: request.max_remote_tokens.map(u64::from).map(Tokens),
+        max_remote_calls: request.max_remote_calls.map(u64::from),
     })
 }
 
@@ -322,6 +356,23 @@ mod tests {
             ("{\"prompt\":\"x\",\"id\":\"a/b\"}", "\"id\""),
             ("{\"prompt\":\"x\",\"max_tokens\":0}", "\"max_tokens\""),
             ("{\"prompt\":\"x\",\"temperature\":9}", "\"temperature\""),
+            (
+                r#"{"prompt":"x","workers":[]}"#,
+                "\"workers\": names nobody",
+            ),
+            (
+                r#"{"prompt":"x","max_label":"secret"}"#,
+                "\"max_label\": use public",
+            ),
+            (
+                r#"{"prompt":"x","max_label":"public"}"#,
+                "\"max_label\": is public, below the task's own label internal",
+            ),
+            (
+                r#"{"prompt":"x","max_cost_usd":-1}"#,
+                "\"max_cost_usd\": is no amount",
+            ),
+            (r#"{"prompt":"x","max_remote_calls":-1}"#, "expected u32"),
             ("{\"prompt\":\"x\",\"messages\":[]}", "either"),
             ("{}", "either"),
             (" \n", "either"),
@@ -364,6 +415,10 @@ mod tests {
         let id = shoal_wire::Name::try_new("t9").unwrap();
         let sent: TaskRequest<&str> = TaskRequest {
             max_tokens: Some(32),
+            max_label: Some("confidential"),
+            max_cost_usd: Some(0.05),
+            max_remote_tokens: Some(2000),
+            max_remote_calls: Some(1),
             ..TaskRequest::new("vibration 7.1 mm/s: stop?")
                 .named(&id)
                 .labelled(shoal_wire::Label::Internal)
@@ -378,6 +433,10 @@ mod tests {
             let task = read(payload, frame()).unwrap();
             assert_eq!((task.id.as_str(), task.sampling.max_tokens), ("t9", 32));
             assert_eq!(task.messages[0].content, "vibration 7.1 mm/s: stop?");
+            assert_eq!(
+                task.limits.to_string(),
+                "max_label confidential, max_cost_usd $0.050000, max_remote_tokens 2000, max_remote_calls 1"
+            );
         }
     }
 

@@ -8,8 +8,7 @@ use std::{
 use async_trait::async_trait;
 use shoal_conductor::{
     id::TaskId,
-    ledger::{Charge, Estimate, Ledger, LedgerError},
-    policy::Budget,
+    ledger::{Allowance, Charge, Estimate, Ledger, LedgerError, Spent, Whose},
     trace::{Event, Journal, JournalError},
     unit::{MicroDollars, Tokens},
 };
@@ -37,53 +36,46 @@ impl Journal for Records {
 
 /// What was spent here, within a day's budget.
 #[derive(Debug, Default)]
-pub struct Books(Mutex<Spent>);
+pub struct Books(Mutex<Vec<Entry>>);
 
-#[derive(Debug, Default)]
-struct Spent {
-    entries: Vec<(Tokens, MicroDollars)>,
+#[derive(Debug)]
+struct Entry {
+    task: TaskId,
+    tokens: Tokens,
+    cost: MicroDollars,
 }
 
 #[async_trait]
 impl Ledger for Books {
-    async fn reserve(&self, estimate: &Estimate, budget: &Budget) -> Result<Charge, LedgerError> {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens: Tokens = spent.entries.iter().map(|(tokens, _)| *tokens).sum();
-        let money: MicroDollars = spent.entries.iter().map(|(_, money)| *money).sum();
-        let bounds = [
-            (
-                "budget.money_per_day",
-                money.0,
-                budget.money_per_day.map(|limit| limit.0),
-                estimate.cost.0,
-            ),
-            (
-                "budget.tokens_per_day",
-                tokens.0,
-                budget.tokens_per_day.map(|limit| limit.0),
-                estimate.tokens.0,
-            ),
-            (
-                "budget.requests_per_day",
-                spent.entries.len() as u64,
-                budget.requests_per_day,
-                1,
-            ),
-        ];
-        for (rule, spent, limit, asked) in bounds {
-            if let Some(limit) = limit
-                && spent.saturating_add(asked) > limit
-            {
-                return Err(LedgerError::OverBudget {
-                    rule,
-                    spent,
-                    limit,
-                    asked,
-                });
-            }
+    async fn reserve(
+        &self,
+        estimate: &Estimate,
+        allowances: &[Allowance],
+    ) -> Result<Charge, LedgerError> {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for allowance in allowances {
+            let task = match &allowance.whose {
+                Whose::Everyone => None,
+                Whose::Task => Some(&estimate.task),
+                Whose::Origin { .. } => {
+                    let reason = "these books do not tell origins apart";
+                    return Err(LedgerError::Unavailable(reason.to_owned()));
+                }
+            };
+            let counted = entries
+                .iter()
+                .filter(|entry| task.is_none_or(|task| entry.task == *task));
+            let spent = counted.fold(Spent::default(), |sum, entry| {
+                sum.and(entry.tokens, entry.cost)
+            });
+            allowance.check(spent, estimate)?;
         }
-        spent.entries.push((estimate.tokens, estimate.cost));
-        Ok(Charge(i64::try_from(spent.entries.len()).unwrap_or(0)))
+        entries.push(Entry {
+            task: estimate.task.clone(),
+            tokens: estimate.tokens,
+            cost: estimate.cost,
+        });
+        Ok(Charge(i64::try_from(entries.len()).unwrap_or(0)))
     }
 
     async fn settle(
@@ -92,12 +84,12 @@ impl Ledger for Books {
         tokens: Tokens,
         cost: MicroDollars,
     ) -> Result<(), LedgerError> {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = usize::try_from(charge.0)
             .ok()
             .and_then(|at| at.checked_sub(1));
-        if let Some(entry) = at.and_then(|at| spent.entries.get_mut(at)) {
-            *entry = (tokens, cost);
+        if let Some(entry) = at.and_then(|at| entries.get_mut(at)) {
+            (entry.tokens, entry.cost) = (tokens, cost);
         }
         Ok(())
     }
@@ -105,7 +97,7 @@ impl Ledger for Books {
 
 #[cfg(test)]
 mod tests {
-    use shoal_conductor::id::WorkerId;
+    use shoal_conductor::{id::WorkerId, limits::TaskLimits, policy::Budget};
 
     use super::*;
 
@@ -122,13 +114,26 @@ mod tests {
             tokens_per_day: Some(Tokens(150)),
             ..Budget::default()
         };
-        let charge = books.reserve(&estimate, &budget).await.unwrap();
-        let refused = books.reserve(&estimate, &budget).await.unwrap_err();
-        assert!(matches!(refused, LedgerError::OverBudget { rule, .. } if rule.contains("tokens")));
+        let all = [Allowance::of_day(Whose::Everyone, &budget)];
+        let charge = books.reserve(&estimate, &all).await.unwrap();
+        let refused = books.reserve(&estimate, &all).await.unwrap_err();
+        assert!(matches!(refused, LedgerError::Over { rule, .. } if rule.contains("tokens")));
         books
             .settle(charge, Tokens(20), MicroDollars(1))
             .await
             .unwrap();
-        assert!(books.reserve(&estimate, &budget).await.is_ok());
+        assert!(books.reserve(&estimate, &all).await.is_ok());
+        let one = TaskLimits {
+            max_remote_calls: Some(2),
+            ..TaskLimits::default()
+        };
+        let own: Vec<_> = Allowance::of_task(&one).into_iter().collect();
+        let refused = books.reserve(&estimate, &own).await.unwrap_err();
+        assert!(matches!(refused, LedgerError::Over { rule, .. } if rule.contains("remote_calls")));
+        let other = Estimate {
+            task: TaskId::fresh(),
+            ..estimate
+        };
+        assert!(books.reserve(&other, &own).await.is_ok());
     }
 }

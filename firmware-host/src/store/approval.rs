@@ -26,10 +26,23 @@ pub struct ApprovalRecord {
     pub asked_at: Moment,
     /// Until when it can be answered.
     pub expires_at: Moment,
+    /// Who has said yes, in order.
+    pub approved: Vec<Vote>,
+    /// How many more must; none once it is decided.
+    pub missing: u8,
     /// The answer; none while it is open.
     pub decision: Option<Decision>,
     /// When that was.
     pub decided_at: Option<Moment>,
+}
+
+/// One person's yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Vote {
+    /// Who: `api:NAME`, `mqtt:NAME`, `cli` or `cli:USER`.
+    pub by: String,
+    /// When.
+    pub at: Moment,
 }
 
 /// One person's word.
@@ -123,7 +136,7 @@ impl Store {
                  ORDER BY number DESC LIMIT 1000"
             ))?;
             let rows = select.query_map(params![open_only, now], columns)?;
-            rows.map(|row| row?.read()).collect()
+            rows.map(|row| row?.read(c)).collect()
         })
         .await
     }
@@ -210,10 +223,10 @@ impl Drop for Asking<'_> {
     }
 }
 
-const COLUMNS: &str =
-    "unseal('approval:' || id, question), asked_at, expires_at, decision, decided_by, decided_at";
+const COLUMNS: &str = "number, unseal('approval:' || id, question), asked_at, expires_at, decision, decided_by, decided_at";
 
 struct Columns {
+    number: i64,
     question: String,
     asked_at: Moment,
     expires_at: Moment,
@@ -224,17 +237,18 @@ struct Columns {
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
     Ok(Columns {
-        question: row.get(0)?,
-        asked_at: row.get(1)?,
-        expires_at: row.get(2)?,
-        decision: row.get(3)?,
-        by: row.get(4)?,
-        decided_at: row.get(5)?,
+        number: row.get(0)?,
+        question: row.get(1)?,
+        asked_at: row.get(2)?,
+        expires_at: row.get(3)?,
+        decision: row.get(4)?,
+        by: row.get(5)?,
+        decided_at: row.get(6)?,
     })
 }
 
 impl Columns {
-    fn read(self) -> Result<ApprovalRecord, StoreError> {
+    fn read(self, c: &Connection) -> Result<ApprovalRecord, StoreError> {
         let by = self.by.unwrap_or_default();
         let decision = match self.decision.as_deref() {
             None => None,
@@ -243,10 +257,20 @@ impl Columns {
             Some("expired") => Some(Decision::Expired),
             Some(other) => return Err(StoreError::value("a decision", &other)),
         };
+        let question: Question = task::parse("a question", &self.question)?;
+        let approved = standing::votes(c, self.number)?;
+        let have = u8::try_from(approved.len()).unwrap_or(u8::MAX);
+        let need = if decision.is_none() {
+            question.people
+        } else {
+            0
+        };
         Ok(ApprovalRecord {
-            question: task::parse("a question", &self.question)?,
+            question,
             asked_at: self.asked_at,
             expires_at: self.expires_at,
+            approved,
+            missing: need.saturating_sub(have),
             decision,
             decided_at: self.decided_at,
         })
@@ -257,7 +281,7 @@ fn record(c: &Connection, id: &ApprovalId) -> Result<Option<ApprovalRecord>, Sto
     c.prepare_cached(&format!("SELECT {COLUMNS} FROM approval WHERE id = ?1"))?
         .query_row([id.as_str()], columns)
         .optional()?
-        .map(Columns::read)
+        .map(|columns| columns.read(c))
         .transpose()
 }
 
@@ -311,7 +335,9 @@ fn put(
         settle(c, limits, &question.id, &Decision::Approved { by }, now)?;
         return Ok(question.id.clone());
     }
-    report::asked(c, limits, question, expires_at, now)?;
+    if let Some(asked) = record(c, &question.id)? {
+        report::asked(c, limits, &asked, now)?;
+    }
     Ok(question.id.clone())
 }
 
@@ -345,6 +371,9 @@ fn decide(
     let need = found.question.people;
     let have = u8::try_from(votes.by.len()).unwrap_or(u8::MAX);
     if have < need {
+        if let Some(asked) = record(c, id)? {
+            report::asked(c, limits, &asked, now)?;
+        }
         return Ok(DecideOutcome::Counted { have, need });
     }
     let by = votes.by.join(" and ");

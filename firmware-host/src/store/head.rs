@@ -5,8 +5,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use shoal_conductor::{
-    id::TaskId,
+    id::{TaskId, WorkerId},
     label::Label,
+    limits::TaskLimits,
     task::{Effort, Failure, Outcome, State, Target, Task},
 };
 
@@ -28,6 +29,10 @@ pub struct TaskHead {
     pub effort: Effort,
     /// Who handed it in.
     pub from: String,
+    /// The only workers it may use, where its key or request says so.
+    pub workers: Option<Vec<WorkerId>>,
+    /// What its request allows it.
+    pub limits: TaskLimits,
     /// Where it stands.
     pub state: State,
     /// Why it has no answer, where it ended without one.
@@ -65,6 +70,10 @@ struct Head {
     target: Target,
     label: Label,
     effort: Effort,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workers: Option<Vec<WorkerId>>,
+    #[serde(default, skip_serializing_if = "TaskLimits::is_none")]
+    limits: TaskLimits,
 }
 
 impl Store {
@@ -115,6 +124,8 @@ pub(super) fn of(task: &Task) -> Result<String, StoreError> {
         target: task.target.clone(),
         label: task.label,
         effort: task.effort,
+        workers: task.workers.clone(),
+        limits: task.limits,
     };
     write("the head of a task", &head)
 }
@@ -167,6 +178,8 @@ impl Columns {
             label: head.label,
             effort: head.effort,
             from: self.client,
+            workers: head.workers,
+            limits: head.limits,
             state: parse_state(&self.state)?,
             failure: outcome.and_then(Result::err),
             accepted_at: self.accepted_at,

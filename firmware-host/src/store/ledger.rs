@@ -1,10 +1,11 @@
 //! The books of remote calls.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Params, params};
+pub use shoal_conductor::ledger::Spent;
 use shoal_conductor::{
-    ledger::{Allowance, Charge, Estimate, Ledger, LedgerError},
-    policy::Budget,
+    id::TaskId,
+    ledger::{Allowance, Charge, Estimate, Ledger, LedgerError, Whose},
     unit::{MicroDollars, Tokens},
 };
 
@@ -13,33 +14,9 @@ use super::{Moment, Store, StoreError};
 /// Days that charges are kept.
 pub const KEPT_DAYS: u64 = 400;
 
-/// What was spent or reserved on one day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Spent {
-    /// Calls.
-    pub requests: u64,
-    /// Tokens read and written.
-    pub tokens: Tokens,
-    /// Money.
-    pub cost: MicroDollars,
-}
-
 #[async_trait]
 impl Ledger for Store {
-    async fn reserve(&self, estimate: &Estimate, budget: &Budget) -> Result<Charge, LedgerError> {
-        let (estimate, budget) = (estimate.clone(), *budget);
-        self.write(move |c| {
-            let now = Moment::now();
-            Ok(match within(&spent(c, now.day())?, &estimate, &budget) {
-                Ok(()) => Ok(reserve(c, &estimate, now)?),
-                Err(over) => Err(over),
-            })
-        })
-        .await
-        .unwrap_or_else(|e| Err(LedgerError::Unavailable(e.to_string())))
-    }
-
-    async fn reserve_within(
+    async fn reserve(
         &self,
         estimate: &Estimate,
         allowances: &[Allowance],
@@ -48,12 +25,13 @@ impl Ledger for Store {
         self.write(move |c| {
             let now = Moment::now();
             for allowance in &allowances {
-                let spent = match &allowance.from {
-                    None => spent(c, now.day())?,
-                    Some(from) => spent_by(c, now.day(), from)?,
+                let spent = match &allowance.whose {
+                    Whose::Everyone => spent(c, now.day())?,
+                    Whose::Origin { from, .. } => spent_by(c, now.day(), from)?,
+                    Whose::Task => spent_on(c, &estimate.task)?,
                 };
-                if let Err(over) = within(&spent, &estimate, &allowance.budget) {
-                    return Ok(Err(named(over, allowance)));
+                if let Err(over) = allowance.check(spent, &estimate) {
+                    return Ok(Err(over));
                 }
             }
             Ok(Ok(reserve(c, &estimate, now)?))
@@ -92,87 +70,38 @@ fn signed(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|e| StoreError::value("a charge", &e))
 }
 
+/// What of every charge is summed up.
+const SUMS: &str = "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost), 0) FROM charge";
+
 fn spent(c: &Connection, day: u64) -> Result<Spent, StoreError> {
-    let sums: (i64, i64, i64) = c
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost), 0)
-             FROM charge WHERE day = ?1",
-        )?
-        .query_row([signed(day)?], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    Ok(Spent {
-        requests: sums.0.unsigned_abs(),
-        tokens: Tokens(sums.1.unsigned_abs()),
-        cost: MicroDollars(sums.2.unsigned_abs()),
-    })
+    let day = signed(day)?;
+    sums(c, "WHERE day = ?1", [day])
 }
 
 /// What the tasks of one origin spent on a day.
 fn spent_by(c: &Connection, day: u64, from: &str) -> Result<Spent, StoreError> {
-    let sums: (i64, i64, i64) = c
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost), 0)
-             FROM charge WHERE source = ?1 AND day = ?2",
-        )?
-        .query_row(params![from, signed(day)?], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
+    let day = signed(day)?;
+    sums(c, "WHERE source = ?1 AND day = ?2", params![from, day])
+}
+
+/// What one task spent, on whichever day. Of a task that is not there nothing can be said, so it may spend nothing.
+fn spent_on(c: &Connection, task: &TaskId) -> Result<Spent, StoreError> {
+    let number: i64 = c
+        .prepare_cached("SELECT number FROM task WHERE id = ?1")?
+        .query_row([task.as_str()], |row| row.get(0))?;
+    let own = "WHERE number IN (SELECT charge FROM charge_of WHERE task = ?1)";
+    sums(c, own, [number])
+}
+
+fn sums(c: &Connection, which: &str, values: impl Params) -> Result<Spent, StoreError> {
+    let (requests, tokens, cost): (i64, i64, i64) =
+        c.prepare_cached(&format!("{SUMS} {which}"))?
+            .query_row(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(Spent {
-        requests: sums.0.unsigned_abs(),
-        tokens: Tokens(sums.1.unsigned_abs()),
-        cost: MicroDollars(sums.2.unsigned_abs()),
+        requests: requests.unsigned_abs(),
+        tokens: Tokens(tokens.unsigned_abs()),
+        cost: MicroDollars(cost.unsigned_abs()),
     })
-}
-
-/// The same error about a source's budget.
-fn named(over: LedgerError, allowance: &Allowance) -> LedgerError {
-    match over {
-        LedgerError::OverBudget {
-            rule,
-            spent,
-            limit,
-            asked,
-        } if allowance.from.is_some() => LedgerError::OverAllowance {
-            of: allowance.of.clone(),
-            rule: rule.trim_start_matches("budget."),
-            spent,
-            limit,
-            asked,
-        },
-        other => other,
-    }
-}
-
-fn within(spent: &Spent, asked: &Estimate, budget: &Budget) -> Result<(), LedgerError> {
-    let money = budget.money_per_day.map(|limit| limit.0);
-    let tokens = budget.tokens_per_day.map(|limit| limit.0);
-    let rows = [
-        ("budget.money_per_day", spent.cost.0, money, asked.cost.0),
-        (
-            "budget.tokens_per_day",
-            spent.tokens.0,
-            tokens,
-            asked.tokens.0,
-        ),
-        (
-            "budget.requests_per_day",
-            spent.requests,
-            budget.requests_per_day,
-            1,
-        ),
-    ];
-    for (rule, spent, limit, asked) in rows {
-        if let Some(limit) = limit.filter(|&limit| spent.saturating_add(asked) > limit) {
-            return Err(LedgerError::OverBudget {
-                rule,
-                spent,
-                limit,
-                asked,
-            });
-        }
-    }
-    Ok(())
 }
 
 fn reserve(c: &Connection, estimate: &Estimate, now: Moment) -> Result<Charge, StoreError> {
@@ -191,5 +120,8 @@ fn reserve(c: &Connection, estimate: &Estimate, now: Moment) -> Result<Charge, S
         signed(estimate.tokens.0)?,
         signed(estimate.cost.0)?
     ])?;
-    Ok(Charge(c.last_insert_rowid()))
+    let charge = c.last_insert_rowid();
+    c.prepare_cached("INSERT INTO charge_of SELECT ?1, number FROM task WHERE id = ?2")?
+        .execute(params![charge, estimate.task.as_str()])?;
+    Ok(Charge(charge))
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use shoal_conductor::{
-    desk::Question,
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
     prompt::Message as Said,
@@ -20,6 +19,7 @@ use shoal_wire::{Name, Root, StateMessage};
 
 use super::{
     Moment, Store, StoreError,
+    approval::{ApprovalRecord, Vote},
     outbox::{self, Class, Limits, Message},
     task,
 };
@@ -250,16 +250,20 @@ struct Asked<'a> {
     /// What a signed answer is bound to.
     digest: &'a str,
     people: u8,
+    /// Who has said yes.
+    approved: &'a [Vote],
+    /// How many more must.
+    missing: u8,
 }
 
-/// A person is asked; retained until it is decided.
+/// A person is asked; retained until it is decided, and said again with every yes that does not decide it.
 pub(super) fn asked(
     c: &Connection,
     limits: &Limits,
-    question: &Question,
-    expires_at: Moment,
+    asked: &ApprovalRecord,
     now: Moment,
 ) -> Result<(), StoreError> {
+    let (question, expires_at) = (&asked.question, asked.expires_at);
     let said = Asked {
         id: &question.id,
         task: &question.task,
@@ -271,6 +275,8 @@ pub(super) fn asked(
         shown: &question.shown,
         digest: &question.digest,
         people: question.people,
+        approved: &asked.approved,
+        missing: asked.missing,
     };
     let keep = expires_at.since(now);
     retained(c, limits, &question.id, json(&said)?, Some(keep), now)

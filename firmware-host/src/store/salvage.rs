@@ -15,7 +15,7 @@ use super::{
 };
 
 /// In an order in which every row comes after those that it refers to.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "setting",
     "key",
     "task",
@@ -24,6 +24,7 @@ const TABLES: [&str; 12] = [
     "vote",
     "standing",
     "charge",
+    "charge_of",
     "outbox",
     "outbox_dropped",
     "link",

@@ -42,6 +42,10 @@ const STEPS: &[Step] = &[
         sql: include_str!("schema/4.sql"),
         then: |_| Ok(()),
     },
+    Step {
+        sql: include_str!("schema/5.sql"),
+        then: |_| Ok(()),
+    },
 ];
 
 /// The version of the schema that this program writes.

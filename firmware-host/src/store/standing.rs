@@ -4,7 +4,11 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use shoal_conductor::{desk::Question, id::ApprovalId, label::Label};
 
-use super::{Moment, Reach, Store, StoreError, approval::Ballot, chain};
+use super::{
+    Moment, Reach, Store, StoreError,
+    approval::{Ballot, Vote},
+    chain,
+};
 
 /// An approval that holds for more than one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,6 +78,19 @@ impl Store {
         })
         .await
     }
+}
+
+/// Who has said yes to a question, in order.
+pub(super) fn votes(c: &Connection, approval: i64) -> Result<Vec<Vote>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT voter, at FROM vote WHERE approval = ?1 ORDER BY number")?;
+    let votes = select.query_map([approval], |row| {
+        Ok(Vote {
+            by: row.get(0)?,
+            at: row.get(1)?,
+        })
+    })?;
+    Ok(votes.collect::<Result<_, _>>()?)
 }
 
 /// Who has said yes, and for how long all of them mean it.

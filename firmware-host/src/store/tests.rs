@@ -5,7 +5,8 @@ use shoal_conductor::{
     desk::{Desk, Question},
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
-    ledger::{Allowance, Estimate, Ledger, LedgerError},
+    ledger::{Allowance, Estimate, Ledger, LedgerError, Resource, Whose},
+    limits::TaskLimits,
     policy::Budget,
     prompt::{Format, Message as Said, Sampling, Speaker},
     task::{Answer, Effort, Failure, State, Target, Task},
@@ -42,6 +43,7 @@ pub(crate) fn task(id: &str) -> Task {
         label: Label::Internal,
         from: "api:line-3".into(),
         workers: None,
+        limits: TaskLimits::default(),
     }
 }
 

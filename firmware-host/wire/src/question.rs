@@ -26,4 +26,7 @@ pub struct Question {
     pub digest: Digest,
     /// How many people must approve.
     pub people: u8,
+    /// How many of them have not yet; who has is in the message under `approved`. None where the appliance does not say.
+    #[serde(default)]
+    pub missing: Option<u8>,
 }

@@ -60,6 +60,18 @@ pub struct TaskRequest<T, L = Absent, M = Absent, S = Absent> {
     /// The only workers that it may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<L>,
+    /// The highest label that it may have; above it, it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_label: Option<T>,
+    /// What its remote calls may cost together, in dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cost_usd: Option<f64>,
+    /// How many tokens remote workers may read and write for it together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_remote_tokens: Option<u32>,
+    /// How many remote calls may be made for it; with 0 it stays on the board.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_remote_calls: Option<u32>,
 }
 
 impl<T, L, M, S> TaskRequest<T, L, M, S> {
@@ -79,6 +91,10 @@ impl<T, L, M, S> TaskRequest<T, L, M, S> {
             stop: None,
             json_schema: None,
             workers: None,
+            max_label: None,
+            max_cost_usd: None,
+            max_remote_tokens: None,
+            max_remote_calls: None,
         }
     }
 }

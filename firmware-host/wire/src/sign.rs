@@ -62,6 +62,7 @@ mod tests {
             expires_at: 1_790_000_000_000,
             digest: Digest::try_from("d1").unwrap(),
             people: 1,
+            missing: None,
         };
         let draft = Draft {
             approver: Name::try_new("ada").unwrap(),

@@ -17,6 +17,7 @@ use serde::Serialize;
 use shoal_conductor::{
     id::TaskId,
     label::Label,
+    limits::TaskLimits,
     prompt::{Format, Message as Said, Sampling, Speaker},
     task::{Effort, Target, Task},
 };
@@ -164,6 +165,7 @@ fn task(number: u32) -> Result<Task, Fault> {
         label: Label::Internal,
         from: "mqtt:shoal/v1/bench/queue/tasks".to_owned(),
         workers: None,
+        limits: TaskLimits::default(),
     })
 }
 

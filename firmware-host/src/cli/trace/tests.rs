@@ -1,6 +1,7 @@
 use shoal_conductor::{
     id::{ApprovalId, WorkerId},
     label::Label,
+    limits::TaskLimits,
     prompt::{Message, Speaker},
     task::{Answer, Effort, State},
     trace::{Decision, Found, PlannedStep, Scored},
@@ -42,6 +43,8 @@ fn view(events: Vec<Event>) -> TraceView {
             label: Label::Public,
             effort: Effort::Medium,
             from: "api:line-3".into(),
+            workers: None,
+            limits: TaskLimits::default(),
             accepted_at: 1_700_000_000_000,
             finished_at: Some(1_700_000_002_345),
             answer: Some(Answer {

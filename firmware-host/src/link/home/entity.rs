@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shoal_conductor::desk::Question;
 use shoal_wire::Root;
 
 use super::HomeOptions;
+use crate::store::ApprovalRecord;
 
 /// The things, and where they are said.
 pub(super) struct Entities {
@@ -103,11 +103,16 @@ impl Entities {
     }
 
     /// A button to approve and one to deny.
-    pub(super) fn buttons(&self, question: &Question) -> BTreeMap<String, Vec<u8>> {
+    pub(super) fn buttons(&self, record: &ApprovalRecord) -> BTreeMap<String, Vec<u8>> {
+        let question = &record.question;
+        let so_far = match record.approved.len() {
+            0 => String::new(),
+            have => format!(" ({have} of {} said yes)", question.people),
+        };
         let id = question.id.as_str();
         let button = |word: &str, title: &str, icon: &str| {
             let said = json!({
-                "name": format!("{title}: {} for task {}", question.worker, question.task),
+                "name": format!("{title}{so_far}: {} for task {}", question.worker, question.task),
                 "command_topic": self.root.press(id).as_str(),
                 "payload_press": format!("{word} {}", question.digest),
                 "qos": 1,
@@ -160,7 +165,14 @@ fn merge(said: &mut Value, more: Value) {
 mod tests {
     use std::time::Duration;
 
+    use shoal_conductor::{
+        desk::Question,
+        id::{ApprovalId, TaskId, WorkerId},
+        label::Label,
+    };
+
     use super::*;
+    use crate::store::{Moment, Vote};
 
     #[test]
     fn what_home_assistant_is_told_is_what_its_schema_was_tried_on() {
@@ -178,5 +190,59 @@ mod tests {
             .collect();
         let text = serde_json::to_string_pretty(&shown).unwrap();
         insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    }
+
+    #[test]
+    fn a_button_says_how_many_have_said_yes() {
+        let options = HomeOptions {
+            enabled: true,
+            prefix: "homeassistant".to_owned(),
+            approvals: true,
+            telemetry: Duration::from_secs(60),
+        };
+        let entities = Entities::new(&options, &Root::try_new("plant", "line3").unwrap());
+        let mut record = ApprovalRecord {
+            question: Question {
+                id: ApprovalId::try_new("a1").unwrap(),
+                task: TaskId::try_new("t1").unwrap(),
+                step: 1,
+                worker: WorkerId::try_new("cloud").unwrap(),
+                label: Label::Confidential,
+                rule: String::new(),
+                shown: Vec::new(),
+                digest: "d1".into(),
+                expires_after: 60,
+                people: 2,
+            },
+            asked_at: Moment(0),
+            expires_at: Moment(60_000),
+            approved: Vec::new(),
+            missing: 2,
+            decision: None,
+            decided_at: None,
+        };
+        let names = |record: &ApprovalRecord| {
+            let buttons = entities.buttons(record).into_values();
+            let names = buttons.map(|said| {
+                let said: Value = serde_json::from_slice(&said).unwrap();
+                said["name"].as_str().unwrap().to_owned()
+            });
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(&record),
+            ["Approve: cloud for task t1", "Deny: cloud for task t1"]
+        );
+        record.approved.push(Vote {
+            by: "api:ada".into(),
+            at: Moment(1),
+        });
+        assert_eq!(
+            names(&record),
+            [
+                "Approve (1 of 2 said yes): cloud for task t1",
+                "Deny (1 of 2 said yes): cloud for task t1"
+            ]
+        );
     }
 }

@@ -36,7 +36,7 @@ async fn a_power_cut_anywhere_in_the_log_leaves_one_of_the_committed_states() {
         tokens: Tokens(10),
         cost: MicroDollars(90),
     };
-    store.reserve(&estimate, &Budget::default()).await.unwrap();
+    store.reserve(&estimate, &[]).await.unwrap();
     pictures.push(picture(&store).await);
     store.finish(&id, Ok(answer("a"))).await.unwrap();
     pictures.push(picture(&store).await);

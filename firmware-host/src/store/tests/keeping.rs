@@ -82,6 +82,7 @@ async fn many_reservations_at_once_never_pass_the_budget() {
         tokens_per_day: None,
         requests_per_day: None,
     };
+    let within = [Allowance::of_day(Whose::Everyone, &budget)];
     let estimate = Estimate {
         task: task("t1").id,
         worker: WorkerId::try_new("cloud").unwrap(),
@@ -95,15 +96,17 @@ async fn many_reservations_at_once_never_pass_the_budget() {
             other.clone()
         };
         let estimate = estimate.clone();
-        async move { store.reserve(&estimate, &budget).await }
+        let within = within.clone();
+        async move { store.reserve(&estimate, &within).await }
     });
     let results = futures::future::join_all(all).await;
     let charges: Vec<_> = results.iter().filter_map(|r| r.as_ref().ok()).collect();
     assert_eq!(charges.len(), 11);
     assert_eq!(
-        store.reserve(&estimate, &budget).await,
-        Err(LedgerError::OverBudget {
-            rule: "budget.money_per_day",
+        store.reserve(&estimate, &within).await,
+        Err(LedgerError::Over {
+            rule: "budget.money_per_day".into(),
+            what: Resource::Money,
             spent: 990,
             limit: 1_000,
             asked: 90
@@ -119,7 +122,7 @@ async fn many_reservations_at_once_never_pass_the_budget() {
         .await
         .unwrap();
     assert_eq!(store.spent_today().await.unwrap().cost, MicroDollars(900));
-    assert!(store.reserve(&estimate, &budget).await.is_ok());
+    assert!(store.reserve(&estimate, &within).await.is_ok());
 }
 
 #[tokio::test]
@@ -212,16 +215,15 @@ async fn each_source_has_its_own_budget_and_all_share_the_common_one() {
             tokens: Tokens(10),
             cost: MicroDollars(90),
         };
-        let allowance = |of: &str, from: Option<&str>, n| Allowance {
-            of: of.into(),
-            from: from.map(str::to_owned),
-            budget: requests(n),
+        let origin = Whose::Origin {
+            of: "source[0]".into(),
+            from: from.into(),
         };
         let all = [
-            allowance("", None, 3),
-            allowance("source[0]", Some(from), 2),
+            Allowance::of_day(Whose::Everyone, &requests(3)),
+            Allowance::of_day(origin, &requests(2)),
         ];
-        store.reserve_within(&estimate, &all).await
+        store.reserve(&estimate, &all).await
     };
     assert!(reserve("t1", "api:a").await.is_ok());
     assert!(reserve("t1", "api:a").await.is_ok());
@@ -230,4 +232,56 @@ async fn each_source_has_its_own_budget_and_all_share_the_common_one() {
     assert!(reserve("t2", "api:b").await.is_ok());
     let over = reserve("t2", "api:b").await.unwrap_err().to_string();
     insta::assert_snapshot!(over, @r#"budget.requests_per_day would be passed: 3 of 3 is spent and this call may take 1"#);
+}
+
+#[tokio::test]
+async fn what_a_request_allows_holds_for_all_calls_of_its_task_and_of_no_other() {
+    let (folder, store) = store().await;
+    for id in ["t1", "t2"] {
+        store.accept(accepting(task(id))).await.unwrap();
+    }
+    let limits = TaskLimits {
+        max_cost: Some(MicroDollars(10_000)),
+        max_remote_calls: Some(2),
+        ..TaskLimits::default()
+    };
+    let own: Vec<Allowance> = Allowance::of_task(&limits).into_iter().collect();
+    let estimate = |id: &str, cost| Estimate {
+        task: task(id).id,
+        worker: WorkerId::try_new("cloud").unwrap(),
+        tokens: Tokens(10),
+        cost: MicroDollars(cost),
+    };
+    let over = store.reserve(&estimate("t1", 10_001), &own).await;
+    insta::assert_snapshot!(over.unwrap_err(), @"the request's max_cost_usd would be passed: $0.000000 of $0.010000 is spent and this call may take $0.010001");
+    let charge = store.reserve(&estimate("t1", 9_000), &own).await.unwrap();
+    let over = store.reserve(&estimate("t1", 2_000), &own).await;
+    insta::assert_snapshot!(over.unwrap_err(), @"the request's max_cost_usd would be passed: $0.009000 of $0.010000 is spent and this call may take $0.002000");
+    store
+        .settle(charge, Tokens(5), MicroDollars(1_000))
+        .await
+        .unwrap();
+    // Another process, as after a restart, counts the same.
+    let other = Store::open(folder.path()).await.unwrap();
+    other.reserve(&estimate("t1", 2_000), &own).await.unwrap();
+    let over = store.reserve(&estimate("t1", 1), &own).await;
+    insta::assert_snapshot!(over.unwrap_err(), @"the request's max_remote_calls would be passed: 2 of 2 is spent and this call may take 1");
+    assert!(store.reserve(&estimate("t2", 2_000), &own).await.is_ok());
+    // Nor does it matter what a clock says that was set meanwhile, and of no task nothing is known.
+    store
+        .write(|c| Ok(c.execute("UPDATE charge SET at = 0, day = 20000", [])?))
+        .await
+        .unwrap();
+    assert!(store.reserve(&estimate("t1", 1), &own).await.is_err());
+    let nobody = store.reserve(&estimate("t3", 1), &own).await;
+    assert!(matches!(nobody, Err(LedgerError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_task_of_an_earlier_version_is_read_and_has_no_limits() {
+    let mut old = serde_json::to_value(task("t1")).unwrap();
+    assert_eq!(old.get("limits"), None);
+    old["workers"] = serde_json::json!(["local"]);
+    let read: Task = serde_json::from_value(old).unwrap();
+    assert!(read.limits.is_none());
 }

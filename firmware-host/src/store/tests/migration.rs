@@ -192,6 +192,60 @@ async fn a_store_of_version_3_keeps_its_record_and_its_reports_get_names() {
     assert_eq!(store.audit(None).await.unwrap().faults, []);
 }
 
+/// A store as version 4 wrote it: a call of the task that is open was paid.
+fn version_4() -> tempfile::TempDir {
+    let folder = version_3();
+    let path = folder.path().join(FILE);
+    let master = KeySource::default().master(folder.path(), true).unwrap();
+    let sealer = std::sync::Arc::new(seal::Sealer::new(&master).unwrap());
+    let mut c = Connection::open(&path).unwrap();
+    schema::configure(&c, &path).unwrap();
+    seal::install(&c, &sealer).unwrap();
+    schema::migrate_to(4, &mut c, &path, &master.check()).unwrap();
+    let now = Moment::now();
+    c.execute(
+        "INSERT INTO charge (day, at, task, worker, tokens, cost, settled, source)
+         VALUES (?1, ?2, 't2', 'cloud', 10, 90, 1, 'api:line-3')",
+        (i64::try_from(now.day()).unwrap(), now),
+    )
+    .unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_store_of_version_4_keeps_its_books_and_its_tasks_have_no_limits() {
+    let folder = version_4();
+    let store = Store::open(folder.path()).await.unwrap();
+    let before = store.spent_today().await.unwrap();
+    assert_eq!((before.requests, before.cost), (1, MicroDollars(90)));
+    for id in ["t1", "t2"] {
+        let record = store.task(&task(id).id).await.unwrap().unwrap();
+        assert!(record.task.limits.is_none());
+    }
+    let heads = store.tasks(TaskFilter::default()).await.unwrap();
+    assert_eq!(heads.len(), 2);
+    for head in heads {
+        assert!(head.limits.is_none() && head.workers.is_none());
+    }
+    let mut limited = task("t3");
+    limited.limits.max_remote_calls = Some(1);
+    store.accept(accepting(limited.clone())).await.unwrap();
+    let heads = store.tasks(TaskFilter::default()).await.unwrap();
+    let kept = heads.iter().find(|head| head.id == limited.id).unwrap();
+    assert_eq!(kept.limits, limited.limits);
+    let within: Vec<_> = Allowance::of_task(&limited.limits).into_iter().collect();
+    let estimate = Estimate {
+        task: limited.id,
+        worker: WorkerId::try_new("cloud").unwrap(),
+        tokens: Tokens(10),
+        cost: MicroDollars(90),
+    };
+    store.reserve(&estimate, &within).await.unwrap();
+    assert!(store.reserve(&estimate, &within).await.is_err());
+    assert_eq!(store.spent_today().await.unwrap().requests, 2);
+    assert_eq!(store.audit(None).await.unwrap().faults, []);
+}
+
 /// A task of version 1, which knew no heads.
 fn version_1() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -209,7 +263,12 @@ fn version_1() -> tempfile::TempDir {
 
 #[tokio::test]
 async fn every_version_that_was_ever_written_becomes_this_one_and_goes_on() {
-    for (version, folder) in [(1, version_1()), (2, version_2()), (3, version_3())] {
+    for (version, folder) in [
+        (1, version_1()),
+        (2, version_2()),
+        (3, version_3()),
+        (4, version_4()),
+    ] {
         let store = Store::open(folder.path()).await.unwrap();
         let found: i64 = store
             .read(|c| Ok(c.pragma_query_value(None, "user_version", |row| row.get(0))?))

@@ -106,6 +106,46 @@ async fn an_approval_is_retained_while_it_is_open() {
 }
 
 #[tokio::test]
+async fn a_yes_that_does_not_decide_is_said_at_once_and_survives_a_restart() {
+    let (folder, store) = store().await;
+    store.report_under(Some(root())).await.unwrap();
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let mut asked = question("t1", "d1", 600);
+    asked.people = 2;
+    store.put(&asked).await.unwrap();
+    let last = async || {
+        let topic = format!("approvals/{}", asked.id);
+        let said = sent(&store).await;
+        let said = said.into_iter().rfind(|(to, _)| *to == topic).unwrap().1;
+        serde_json::from_str::<serde_json::Value>(&said).unwrap_or_default()
+    };
+    let before = last().await;
+    assert_eq!(
+        (&before["approved"], &before["missing"]),
+        (&serde_json::json!([]), &serde_json::json!(2))
+    );
+    store.decide(&asked.id, true, "api:ada").await.unwrap();
+    let half = last().await;
+    assert_eq!(half["approved"][0]["by"], "api:ada");
+    assert_eq!(half["missing"], 1);
+    // What a signature is bound to has not changed.
+    assert_eq!(half["digest"], before["digest"]);
+    let other = Store::open(folder.path()).await.unwrap();
+    let record = other.approval(&asked.id).await.unwrap().unwrap();
+    assert_eq!(
+        (record.approved[0].by.as_str(), record.missing),
+        ("api:ada", 1)
+    );
+    // The same person once more changes nothing.
+    let again = store.decide(&asked.id, true, "api:ada").await.unwrap();
+    assert_eq!(again, DecideOutcome::Again);
+    store.decide(&asked.id, true, "mqtt:bob").await.unwrap();
+    assert_eq!(last().await, serde_json::Value::Null);
+    let record = store.approval(&asked.id).await.unwrap().unwrap();
+    assert_eq!((record.approved.len(), record.missing), (2, 0));
+}
+
+#[tokio::test]
 async fn a_full_outbox_drops_telemetry_then_events_and_never_results() {
     let folder = tempfile::tempdir().unwrap();
     let limits = Limits {
