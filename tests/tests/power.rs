@@ -1,6 +1,6 @@
 //! The power goes at each sync of the real program in turn: what was not synced is lost, or torn in the middle of a page.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Method, StatusCode};
@@ -27,6 +27,12 @@ strength = 80
 const LOG: &str = "shoal.db-wal";
 /// More than the syncs from the first start to the end of two tasks.
 const MOST: usize = 200;
+
+const TASKS: &str = "shoal/v1/plant/line3/tasks";
+/// Between two looks at what was told.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Looks after which a task without a result is sent again.
+const AGAIN: usize = 100;
 
 /// What became of what was not synced.
 #[derive(Clone, Copy, Debug)]
@@ -151,9 +157,6 @@ async fn work(appliance: &mut Appliance, broker: &Broker, results: &Subscriber) 
     if appliance.ready().await.is_err() {
         return Ok(told);
     }
-    broker
-        .publish("shoal/v1/plant/line3/tasks", &sent(), &[])
-        .await?;
     let Ok(answer) = appliance
         .send(Method::POST, "/api/tasks", Some(asked()))
         .await
@@ -161,7 +164,14 @@ async fn work(appliance: &mut Appliance, broker: &Broker, results: &Subscriber) 
         return Ok(told);
     };
     told.accepted = answer.status().is_success();
-    while told.accepted && !told.result && appliance.is_running()? {
+    for turn in 0.. {
+        if !told.accepted || told.result || !appliance.is_running()? {
+            break;
+        }
+        // As a device does that has no answer: what it sends before the appliance listens is lost.
+        if turn % AGAIN == 0 {
+            broker.publish(TASKS, &sent(), &[]).await?;
+        }
         if let Some(id) = question(appliance).await {
             let path = format!("/api/approvals/{id}");
             let said = json!({"decision": "approve"});
@@ -170,7 +180,7 @@ async fn work(appliance: &mut Appliance, broker: &Broker, results: &Subscriber) 
         }
         let both = ["asked", "sent"].map(|id| heard(results, id).len());
         told.result = !both.contains(&0);
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(told)
 }
@@ -199,10 +209,12 @@ async fn judge(
         there.status()
     );
     appliance.post("/api/tasks", asked()).await?;
-    broker
-        .publish("shoal/v1/plant/line3/tasks", &sent(), &[])
-        .await?;
+    let mut turn = 0;
     until("both tasks have results", async || {
+        if turn % AGAIN == 0 {
+            broker.publish(TASKS, &sent(), &[]).await.ok()?;
+        }
+        turn += 1;
         if let Some(id) = question(appliance).await {
             assert!(!told.approved, "it asks again");
             let path = format!("/api/approvals/{id}");
