@@ -374,8 +374,13 @@ async fn many_acceptances_share_one_sync() {
     let before = wal::commits(&std::fs::read(&log).unwrap()).len();
     // The writer is held up until all wait for it.
     let (release, held) = std::sync::mpsc::channel::<()>();
-    let mut blocked = Box::pin(store.write(move |_| Ok(held.recv().ok())));
+    let (begins, begun) = std::sync::mpsc::channel();
+    let mut blocked = Box::pin(store.write(move |_| {
+        begins.send(()).unwrap();
+        Ok(held.recv().ok())
+    }));
     assert!(futures::poll!(&mut blocked).is_pending());
+    begun.recv().unwrap();
     let ids: Vec<String> = (0..8).map(|n| format!("t{n}")).collect();
     let accepts = ids.iter().map(|id| store.accept(accepting(task(id))));
     let mut accepts: futures::stream::FuturesUnordered<_> = accepts.collect();
