@@ -23,6 +23,7 @@ mod residents;
 pub mod retention;
 pub mod rule;
 pub mod running;
+mod said;
 pub mod sandbox;
 pub mod secret;
 pub mod store;

@@ -12,8 +12,7 @@ use shoal_conductor::{
     id::{ApprovalId, TaskId, WorkerId},
     label::Label,
     prompt::Message as Said,
-    task::{Answer, Outcome, State},
-    unit::MicroDollars,
+    task::State,
 };
 use shoal_wire::{Name, Root, StateMessage};
 
@@ -23,6 +22,7 @@ use super::{
     outbox::{self, Class, Limits, Message},
     task,
 };
+use crate::said;
 
 const SETTING: &str = "mqtt";
 /// How long the broker keeps the state of an open task for those who come later: each new state begins it anew, so it
@@ -88,18 +88,6 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(|e| StoreError::value("a report", &e))
 }
 
-const fn on_the_wire(state: State) -> shoal_wire::State {
-    match state {
-        State::Accepted => shoal_wire::State::Accepted,
-        State::Planning => shoal_wire::State::Planning,
-        State::WaitingApproval => shoal_wire::State::WaitingApproval,
-        State::Running => shoal_wire::State::Running,
-        State::Done => shoal_wire::State::Done,
-        State::Failed => shoal_wire::State::Failed,
-        State::Cancelled => shoal_wire::State::Cancelled,
-    }
-}
-
 /// A task has come to `state`.
 pub(super) fn state(
     c: &Connection,
@@ -113,7 +101,7 @@ pub(super) fn state(
     let topic = root.task_state(&id);
     let said = StateMessage {
         id,
-        state: on_the_wire(state),
+        state: said::state(state),
         at: now.0,
     };
     let keep = if state.is_final() { ENDED } else { OPEN };
@@ -123,74 +111,6 @@ pub(super) fn state(
         ..Message::new(Class::Event, topic.as_str(), json(&said)?)
     };
     outbox::push(c, limits, &message, now).map(drop)
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    id: &'a TaskId,
-    state: State,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    answer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    label: Label,
-    trace: &'a TaskId,
-    cost_usd: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Used>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    took_ms: Option<u64>,
-}
-
-/// Tokens by the names that the API uses.
-#[derive(Serialize)]
-struct Used {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    orchestration_input_tokens: u64,
-    orchestration_output_tokens: u64,
-}
-
-impl From<&Answer> for Used {
-    fn from(answer: &Answer) -> Self {
-        Self {
-            prompt_tokens: answer.usage.input.0,
-            completion_tokens: answer.usage.output.0,
-            orchestration_input_tokens: answer.orchestration.input.0,
-            orchestration_output_tokens: answer.orchestration.output.0,
-        }
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact up to nine thousand million dollars"
-)]
-fn dollars(amount: MicroDollars) -> f64 {
-    amount.0 as f64 / 1e6
-}
-
-fn report<'a>(
-    id: &'a TaskId,
-    state: State,
-    declared: Label,
-    outcome: &'a Outcome,
-    with_text: bool,
-) -> Report<'a> {
-    let answer = outcome.as_ref().ok();
-    Report {
-        id,
-        state,
-        answer: answer
-            .filter(|_| with_text)
-            .map(|answer| answer.text.as_str()),
-        error: outcome.as_ref().err().map(ToString::to_string),
-        label: answer.map_or(declared, |answer| answer.label),
-        trace: id,
-        cost_usd: answer.map_or(0.0, |answer| dollars(answer.cost)),
-        usage: answer.map(Used::from),
-        took_ms: answer.map(|answer| answer.took.0),
-    }
 }
 
 /// A task has ended.
@@ -224,7 +144,13 @@ pub(super) fn result(
         .map(|text| task::parse("user properties", &text))
         .transpose()?;
     let own = root.task_result(&name(id.as_str())?);
-    let said = report(id, record.state, record.task.label, outcome, by_mqtt);
+    let reason = outcome.as_ref().err().map(ToString::to_string);
+    let end = outcome
+        .as_ref()
+        .map_err(|_| (record.state, reason.as_deref().unwrap_or_default()));
+    let id = name(id.as_str())?;
+    let mut said = said::result(&id, &id, record.task.label, end);
+    said.answer = said.answer.filter(|_| by_mqtt);
     let message = Message {
         class: if by_mqtt { Class::Result } else { Class::Event },
         topic: reply_topic.unwrap_or_else(|| own.as_str().to_owned()),

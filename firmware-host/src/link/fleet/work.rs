@@ -5,7 +5,7 @@ use shoal_conductor::{
     label::Label,
     task::{Answer, Outcome, State, Task},
 };
-use shoal_wire::{Name, Root, TaskResult, Usage};
+use shoal_wire::{Name, Root, TaskResult};
 use tokio::sync::mpsc;
 
 use super::claim::Work;
@@ -15,6 +15,7 @@ use crate::{
         request::{self, Frame},
         side::Incoming,
     },
+    said,
     store::{StoreError, TaskFilter},
 };
 
@@ -151,28 +152,14 @@ impl Works {
         outcome: &Result<Answer, (State, String)>,
         label: Label,
     ) -> String {
-        let answer = outcome.as_ref().ok();
+        let end = outcome
+            .as_ref()
+            .map_err(|(state, error)| (*state, error.as_str()));
+        let trace = Name::try_new(local.as_str()).unwrap_or_else(|_| id.clone());
         let said = TaskResult {
-            id: id.clone(),
-            state: match outcome {
-                Ok(_) => shoal_wire::State::Done,
-                Err((State::Cancelled, _)) => shoal_wire::State::Cancelled,
-                Err(_) => shoal_wire::State::Failed,
-            },
-            answer: answer.map(|answer| answer.text.as_str()),
-            error: outcome.as_ref().err().map(|(_, error)| error.as_str()),
-            label: wire(answer.map_or(label, |answer| answer.label)),
-            trace: Name::try_new(local.as_str()).unwrap_or_else(|_| id.clone()),
-            cost_usd: answer.map_or(0.0, |answer| dollars(answer.cost.0)),
-            usage: answer.map(|answer| Usage {
-                prompt_tokens: answer.usage.input.0,
-                completion_tokens: answer.usage.output.0,
-                orchestration_input_tokens: answer.orchestration.input.0,
-                orchestration_output_tokens: answer.orchestration.output.0,
-            }),
-            took_ms: answer.map(|answer| answer.took.0),
             board: Some(self.board.clone()),
             epoch: Some(epoch),
+            ..said::result(id, &trace, label, end)
         };
         serde_json::to_string(&said).unwrap_or_default()
     }
@@ -217,23 +204,6 @@ impl Works {
 /// The name of a task on this board.
 fn local(id: &str, epoch: u32) -> Option<TaskId> {
     TaskId::try_new(format!("{id}.{epoch}")).ok()
-}
-
-const fn wire(label: Label) -> shoal_wire::Label {
-    match label {
-        Label::Public => shoal_wire::Label::Public,
-        Label::Internal => shoal_wire::Label::Internal,
-        Label::Confidential => shoal_wire::Label::Confidential,
-        Label::Restricted => shoal_wire::Label::Restricted,
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact up to nine thousand million dollars"
-)]
-fn dollars(micro: u64) -> f64 {
-    micro as f64 / 1e6
 }
 
 /// A message as a task of the fleet, or what is wrong with it.
