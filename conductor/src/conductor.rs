@@ -14,6 +14,7 @@ use crate::{
     label::Label,
     ledger::Ledger,
     mini,
+    pace::Paces,
     plan::Plan,
     policy::Policy,
     reader::Reader,
@@ -56,6 +57,7 @@ pub struct Conductor {
     pub(crate) parts: Parts,
     standing: Standing,
     reader: Reader,
+    paces: Paces,
 }
 
 impl Conductor {
@@ -65,6 +67,7 @@ impl Conductor {
         Ok(Self {
             standing: Standing::new(rules),
             reader: Reader::new(parts.head.clone(), parts.backbone.clone()),
+            paces: Paces::default(),
             parts,
         })
     }
@@ -161,7 +164,8 @@ impl Conductor {
     }
 
     async fn start<'a>(&'a self, rules: &'a Rules, start: Start<'a>) -> Run<'a> {
-        Run::new(&self.parts, rules, &self.standing, &self.reader, start).await
+        let (parts, paces) = (&self.parts, &self.paces);
+        Run::new(parts, paces, rules, &self.standing, &self.reader, start).await
     }
 }
 

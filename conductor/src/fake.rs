@@ -89,6 +89,11 @@ impl FakeWorker {
         Self::new(name, place, lines.collect())
     }
 
+    /// Forgets its next line.
+    pub fn skip(&self) {
+        self.lines.lock().unwrap().pop_front();
+    }
+
     /// Every text it was shown, as one.
     pub fn read(&self) -> String {
         let seen = self.seen.lock().unwrap();

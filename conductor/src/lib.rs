@@ -13,6 +13,7 @@ pub mod exercise;
 pub mod explain;
 #[cfg(test)]
 mod fake;
+pub mod fault;
 pub mod feature;
 pub mod gate;
 pub mod head;
@@ -21,6 +22,7 @@ pub mod label;
 pub mod ledger;
 pub mod limits;
 mod mini;
+mod pace;
 pub mod plan;
 pub mod policy;
 pub mod prompt;

@@ -1,17 +1,20 @@
 //! `shoal-mini`: one worker and role per turn, at most five turns.
 //!
 //! After TRINITY (Sakana AI): thinker, worker and verifier take turns and the verifier's ACCEPT ends it. A verifier
-//! chosen before there is an answer becomes a worker, and at the end of the turns the latest answer stands.
+//! chosen before there is an answer becomes a worker, and at the end of the turns the latest answer stands. Where an answer is
+//! wrong in a way that shows without a model, a check takes the verifier's turn.
 
 use crate::{
     brief::accepts,
+    fault,
     feature::Features,
     id::WorkerId,
-    prompt::Speaker,
+    prompt::{Format, Speaker},
     route::{Done, Situation, Turn},
     run::{Job, Mode, Outputs, Run},
     task::{Effort, Failure},
-    trace::Event,
+    trace::{Event, PlannedStep},
+    worker::{Finish, Place},
     workflow::{Access, Role},
 };
 
@@ -24,6 +27,12 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
     let mut outputs = Outputs::new();
     for turn in 1..=MAX_TURNS {
         run.is_cancelled()?;
+        if let Some(remark) = fault(run, turn, &outputs) {
+            let job = check(outputs.keys().copied().max(), turn)?;
+            let output = run.check(&job, remark, &outputs).await?;
+            outputs.insert(turn, output);
+            continue;
+        }
         let (job, last) = match choose(run, turn, &features, &outputs).await? {
             Next::Go(job, last) => (job, last),
             Next::Stop(reason) => return settle(run, outputs, reason).await,
@@ -36,7 +45,7 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
         if accepted {
             return settle(run, outputs, format!("{who} accepts the answer")).await;
         }
-        if last {
+        if last && fault(run, turn + 1, &outputs).is_none() {
             return settle(run, outputs, "nobody is to verify the answer".into()).await;
         }
     }
@@ -73,12 +82,47 @@ pub(crate) async fn route(
     let situation = Situation {
         turn,
         effort,
+        choice: run.policy.choice,
         messages: &run.task.messages,
         features,
         done: &done,
         candidates,
     };
     run.parts.route.decide(&situation).await
+}
+
+/// What is wrong with the answer of the turn before, where that shows without a model and there are turns to mend it.
+fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<String> {
+    let (_, latest) = outputs.last_key_value()?;
+    let looks = run.mode == Mode::Live
+        && run.task.effort != Effort::Low
+        && turn < MAX_TURNS
+        && latest.role == Role::Worker
+        && latest.finish == Finish::Stop
+        && !run.has_spoken();
+    // What is on record goes on as it is there.
+    let on_record = run.past.turn(turn).map(|step| step.worker.as_str());
+    let is_next = on_record.map_or(run.past.settled.is_none(), |who| who == fault::CHECK);
+    (looks && is_next)
+        .then(|| fault::of(&run.task.format, latest.text.text()))
+        .flatten()
+}
+
+/// The turn of a check that reads the answer of step `author`.
+fn check(author: Option<u8>, turn: u8) -> Result<Job, Failure> {
+    let worker = WorkerId::try_new(fault::CHECK).map_err(|error| Failure::Fault {
+        reason: error.to_string(),
+    })?;
+    let access = author.map_or(Access::TASK, |author| Access::TASK.with(author));
+    Ok(job(turn, Role::Verifier, worker, access))
+}
+
+/// Whether the answer may be passed on as it is written, though it cannot be taken back: not where it must be JSON and its
+/// worker is not bound to write that.
+fn is_certain(run: &Run<'_>, worker: &WorkerId) -> bool {
+    let is_json = matches!(run.task.format, Format::Json | Format::JsonSchema(_));
+    let on_board = || run.worker(worker).is_ok_and(|w| w.place() == Place::Board);
+    !is_json || run.task.effort == Effort::Low || on_board()
 }
 
 enum Next {
@@ -94,7 +138,12 @@ async fn choose(
     features: &Features,
     outputs: &Outputs,
 ) -> Result<Next, Failure> {
-    if let Some(planned) = run.past.turn(turn) {
+    let on_record = run.past.turn(turn);
+    // A check that is on record without its words is made again, or is not one any more.
+    let is_done = |step: &&PlannedStep| {
+        step.worker.as_str() != fault::CHECK || run.past.output(turn).is_some()
+    };
+    if let Some(planned) = on_record.filter(is_done) {
         let access = planned.access.iter().copied().collect();
         let job = job(turn, planned.role, planned.worker.clone(), access);
         return Ok(Next::Go(job, run.past.is_settled_after(turn)));
@@ -116,7 +165,7 @@ async fn choose(
             };
             let last = last && role == Role::Worker;
             let mut job = job(turn, role, worker, access(role, outputs));
-            job.streams = last;
+            job.streams = last && is_certain(run, &job.worker);
             let step = job.planned("");
             run.record(Event::Turn {
                 turn,

@@ -59,6 +59,8 @@ pub struct WorkerPolicy {
     pub strength: u8,
     /// What it is good at.
     pub skills: Vec<String>,
+    /// Watts that the board takes for its work beyond what it takes idle.
+    pub watts: f64,
 }
 
 impl Default for WorkerPolicy {
@@ -69,6 +71,28 @@ impl Default for WorkerPolicy {
             price: Price::default(),
             strength: 20,
             skills: Vec::new(),
+            watts: 0.0,
+        }
+    }
+}
+
+/// What `shoal-mini` weighs against quality, in points, each a hundredth of a sure success, at medium effort.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// For a second until the answer is there.
+    pub second: f64,
+    /// For a cent.
+    pub cent: f64,
+    /// For a watt-hour.
+    pub watt_hour: f64,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            second: 1.0,
+            cent: 10.0,
+            watt_hour: 0.0,
         }
     }
 }
@@ -137,6 +161,8 @@ pub struct Policy {
     pub patterns: Vec<pattern::Pattern>,
     /// What remote calls may take.
     pub budget: Budget,
+    /// What a better answer may cost.
+    pub choice: Choice,
     /// How long things may take.
     pub limits: Limits,
     /// How many different people must approve of a text of a label, in the order of [`Label::ALL`].

@@ -9,8 +9,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    feature::Features, id::WorkerId, policy::WorkerPolicy, prompt::Message, task::Effort,
-    trace::Scored, verdict::Ruling, worker::Place, workflow::Role,
+    feature::Features,
+    id::WorkerId,
+    policy::{Choice, WorkerPolicy},
+    prompt::Message,
+    task::Effort,
+    trace::Scored,
+    verdict::Ruling,
+    worker::Place,
+    workflow::Role,
 };
 
 /// A worker that could take a role in this turn.
@@ -26,6 +33,8 @@ pub struct Candidate {
     pub known: WorkerPolicy,
     /// How long it takes until it could begin.
     pub wait: Duration,
+    /// How long it would then take, as far as its last calls show.
+    pub takes: Duration,
 }
 
 /// A turn that is over.
@@ -44,6 +53,8 @@ pub struct Situation<'a> {
     pub turn: u8,
     /// How much thinking the task may cost.
     pub effort: Effort,
+    /// What policy weighs against quality.
+    pub choice: Choice,
     /// The conversation. A route may think about it on the board, and must not let it leave.
     pub messages: &'a [Message],
     /// Plain facts about what is asked.

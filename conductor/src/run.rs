@@ -26,6 +26,7 @@ use crate::{
     gate::{Draft, Gate},
     id::WorkerId,
     label::Label,
+    pace::Paces,
     policy::{Policy, source::Bounds},
     reader::Reader,
     rules::{Rules, Standing},
@@ -97,6 +98,8 @@ pub(crate) struct Tally {
 /// One task in progress.
 pub(crate) struct Run<'a> {
     pub parts: &'a Parts,
+    /// How long workers take.
+    pub paces: &'a Paces,
     /// What it plans by: the rules that were in force when it began.
     pub gate: &'a Gate,
     pub detectors: &'a Detectors,
@@ -136,6 +139,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<'a> Run<'a> {
     pub async fn new(
         parts: &'a Parts,
+        paces: &'a Paces,
         rules: &'a Rules,
         standing: &'a Standing,
         reader: &'a Reader,
@@ -176,6 +180,7 @@ impl<'a> Run<'a> {
         };
         Self {
             parts,
+            paces,
             gate,
             detectors,
             reader,

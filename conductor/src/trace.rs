@@ -144,6 +144,13 @@ pub enum Event {
         /// Whether the work may have been done, and billed, all the same.
         may_have_run: bool,
     },
+    /// Somebody said how good the answer is, after the task had ended. The last one counts.
+    Rated {
+        /// Who.
+        by: String,
+        /// From 0, of no use, to 1, right.
+        score: f64,
+    },
     /// Anything else that a reader should know.
     Note {
         /// A sentence.

@@ -126,6 +126,7 @@ impl Api {
             .route("/api/tasks", get(tasks::list).post(tasks::create))
             .route("/api/tasks/{id}", get(tasks::one).delete(tasks::cancel))
             .route("/api/tasks/{id}/events", get(sse::events))
+            .route("/api/tasks/{id}/feedback", post(tasks::feedback))
             .route("/api/traces/{id}", get(traces::one))
             .route("/api/approvals", get(approvals::list))
             .route("/api/approvals/standing", get(approvals::standing))

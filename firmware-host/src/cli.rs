@@ -8,6 +8,7 @@ mod board;
 mod calibrate;
 mod doctor;
 mod eval;
+mod feedback;
 mod keys;
 mod learn;
 mod models;
@@ -70,6 +71,8 @@ enum Command {
     Plan(plan::Options),
     /// Show what went where, why, and what it cost
     Trace(trace::Options),
+    /// Say how good an answer was, for `learn route --from-traces`
+    Feedback(feedback::Options),
     /// Show and answer questions about what may leave the board
     Approvals(approvals::Options),
     /// Check the policy, or explain what it means for a text
@@ -147,6 +150,7 @@ pub async fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Fault> {
         Command::Ask(options) => ask::run(&places, options, out).await,
         Command::Plan(options) => plan::run(&places, options, out).await,
         Command::Trace(options) => trace::run(&places, options, out).await,
+        Command::Feedback(options) => feedback::run(&places, options, out).await,
         Command::Approvals(options) => approvals::run(&places, options, out).await,
         Command::Policy(action) => policy::run(&places, action, out).await,
         Command::Keys(action) => keys::run(&places, action, out).await,
@@ -179,6 +183,14 @@ fn input(text: String) -> Result<String, Fault> {
         )));
     }
     Ok(read)
+}
+
+/// Who is at the command line, as traces have it.
+fn by() -> String {
+    match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
+        Ok(user) if !user.is_empty() => format!("cli:{user}"),
+        _ => "cli".to_owned(),
+    }
 }
 
 /// Writes a file that the caller named.

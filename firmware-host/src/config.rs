@@ -17,6 +17,7 @@ use std::{
 use shoal_boards::{AcceleratorKind, Thresholds};
 use shoal_conductor::{
     document::DocumentError,
+    fault::CHECK,
     id::WorkerId,
     policy::{Policy, PolicyError},
     worker::Place,
@@ -33,8 +34,8 @@ use crate::{
 
 /// The name of the engine's worker.
 pub const LOCAL: &str = "local";
-/// Names on the API that no worker may have.
-pub const RESERVED: [&str; 3] = [LOCAL, "shoal-mini", "shoal-ultra"];
+/// Names on the API and in traces that no worker may have.
+pub const RESERVED: [&str; 4] = [LOCAL, "shoal-mini", "shoal-ultra", CHECK];
 
 /// Where config and data are.
 #[derive(Clone, Debug, PartialEq, Eq)]

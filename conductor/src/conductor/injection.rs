@@ -70,7 +70,7 @@ fn decided(events: &[Event]) -> Vec<String> {
         Event::Judged { .. } | Event::Asked { .. } | Event::Failed { .. } => {
             Some(format!("{event:?}"))
         }
-        Event::Decided { .. } | Event::Note { .. } => None,
+        Event::Decided { .. } | Event::Rated { .. } | Event::Note { .. } => None,
     });
     decided.collect()
 }

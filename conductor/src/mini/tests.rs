@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crate::{
     fake::{FakeWorker, LOG, POLICY, Stage, id, task},
     label::Label,
+    prompt::Format,
     route::{Route, Situation, Turn},
     task::{Effort, Task},
     trace::Event,
@@ -109,4 +110,124 @@ async fn at_high_effort_a_thinker_comes_first() {
     assert_eq!(stage.run(&task).await.unwrap().text, "K3 it is");
     let roles: Vec<Role> = roles(&stage).into_iter().map(|(role, _)| role).collect();
     assert_eq!(roles, [Role::Thinker, Role::Worker, Role::Verifier]);
+}
+
+#[tokio::test]
+async fn a_wrong_sum_is_seen_without_a_verifier_and_mended() {
+    let cloud = FakeWorker::saying(
+        "cloud",
+        Place::Remote,
+        &["12 * 7 = 85 parts", "12 * 7 = 84 parts"],
+    );
+    let stage = Stage::new(POLICY, &[&cloud], None);
+    let task = task("shoal-mini", "Calculate the parts of the shift.");
+    assert_eq!(stage.run(&task).await.unwrap().text, "12 * 7 = 84 parts");
+    let expected = [
+        (Role::Worker, "cloud".to_owned()),
+        (Role::Verifier, "shoal-check".to_owned()),
+        (Role::Worker, "cloud".to_owned()),
+    ];
+    assert_eq!(roles(&stage), expected);
+    assert!(
+        cloud
+            .read()
+            .contains("REVISE: this is wrong: 12 * 7 = 85 (it is 84)")
+    );
+}
+
+#[tokio::test]
+async fn low_effort_checks_nothing() {
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["12 * 7 = 85 parts"]);
+    let stage = Stage::new(POLICY, &[&cloud], None);
+    let task = Task {
+        effort: Effort::Low,
+        ..task("shoal-mini", "Calculate the parts of the shift.")
+    };
+    assert_eq!(stage.run(&task).await.unwrap().text, "12 * 7 = 85 parts");
+    assert_eq!(roles(&stage).len(), 1);
+}
+
+#[tokio::test]
+async fn json_that_breaks_its_schema_is_mended_before_anybody_reads_it() {
+    let cloud = FakeWorker::saying(
+        "cloud",
+        Place::Remote,
+        &[
+            "Here: {\"press\": \"seven\"}",
+            "{\"press\": \"7\"}",
+            "{\"press\": 7}",
+        ],
+    );
+    let stage = Stage::new(POLICY, &[&cloud], None);
+    let schema = serde_json::json!({"properties": {"press": {"type": "integer"}}});
+    let task = Task {
+        format: Format::JsonSchema(schema),
+        ..task("shoal-mini", "Which press is it? Calculate it.")
+    };
+    let (sender, mut pieces) = tokio::sync::mpsc::channel(64);
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let answer = stage.conductor.run(&task, &[], Some(sender), cancel).await;
+    assert_eq!(answer.unwrap().text, "{\"press\": 7}");
+    let mut read = String::new();
+    while let Some(piece) = pieces.recv().await {
+        read.push_str(&piece);
+    }
+    assert_eq!(read, "{\"press\": 7}");
+    assert_eq!(roles(&stage).len(), 5);
+}
+
+/// What a check saw is labelled like the answer that it saw it in.
+#[tokio::test]
+async fn a_check_says_no_more_than_a_worker_may_read() {
+    let local = FakeWorker::saying(
+        "local",
+        Place::Board,
+        &["4 * 250,000 = 1,100,000", "4 * 250,000 = 1,000,000"],
+    );
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["ACCEPT", "ACCEPT"]);
+    let stage = Stage::new(POLICY, &[&local, &cloud], None);
+    let task = Task {
+        label: Label::Restricted,
+        ..task("shoal-mini", "Calculate what we earn and write a script.")
+    };
+    let answer = stage.run(&task).await.unwrap();
+    assert_eq!(answer.text, "4 * 250,000 = 1,000,000");
+    assert!(cloud.seen.lock().unwrap().is_empty());
+    let said = stage.events().into_iter().find_map(|event| match event {
+        Event::Answered { worker, label, .. } if worker.as_str() == "shoal-check" => Some(label),
+        _ => None,
+    });
+    assert_eq!(said, Some(Label::Restricted));
+}
+
+#[tokio::test]
+async fn a_check_that_a_restart_cut_off_is_made_again() {
+    let lines = ["12 * 7 = 85 parts", "12 * 7 = 84 parts"];
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &lines);
+    let stage = Stage::new(POLICY, &[&cloud], None);
+    let task = task("shoal-mini", "Calculate the parts of the shift.");
+    stage.run(&task).await.unwrap();
+    let whole = stage.events();
+    for cut in 1..=whole.len() {
+        let cloud = FakeWorker::saying("cloud", Place::Remote, &lines);
+        let stage = Stage::new(POLICY, &[&cloud], None);
+        let done = whole[..cut].iter().filter(
+            |event| matches!(event, Event::Answered { worker, .. } if worker.as_str() == "cloud"),
+        );
+        // What was done before is not said again.
+        for _ in 0..done.count() {
+            cloud.skip();
+        }
+        stage
+            .host
+            .events
+            .lock()
+            .unwrap()
+            .extend_from_slice(&whole[..cut]);
+        assert_eq!(stage.run(&task).await.unwrap().text, "12 * 7 = 84 parts");
+        let checks = roles(&stage)
+            .into_iter()
+            .filter(|(_, who)| who == "shoal-check");
+        assert_eq!(checks.count(), 1, "cut after {cut}");
+    }
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf};
 use serde::Deserialize;
 
 use super::{
-    Approver, Budget, Dictionary, Escalation, Limits, Policy, PolicyError, Sources, WorkerPolicy,
-    pattern, rule,
+    Approver, Budget, Choice, Dictionary, Escalation, Limits, Policy, PolicyError, Sources,
+    WorkerPolicy, pattern, rule,
     source::{Source, SourceRow},
 };
 use crate::{
@@ -40,6 +40,7 @@ pub struct File {
     dictionaries: Vec<DictionaryTable>,
     patterns: Vec<pattern::Table>,
     budget: BudgetTable,
+    choice: ChoiceTable,
     limits: LimitTable,
     retention: RetentionTable,
     approvals: ApprovalTable,
@@ -122,6 +123,8 @@ struct WorkerTable {
     strength: u8,
     #[serde(default)]
     skills: Vec<String>,
+    #[serde(default)]
+    watts: f64,
 }
 
 const fn middling() -> u8 {
@@ -144,6 +147,15 @@ struct BudgetTable {
     money_per_day: Option<f64>,
     tokens_per_day: Option<u64>,
     requests_per_day: Option<u64>,
+}
+
+/// Points.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ChoiceTable {
+    points_per_second: Option<f64>,
+    points_per_cent: Option<f64>,
+    points_per_watt_hour: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -201,6 +213,7 @@ impl File {
             dictionaries,
             patterns,
             budget: budget("budget", &self.budget)?,
+            choice: choice(&self.choice)?,
             limits: limits(&self.limits)?,
             retention: [
                 self.retention.public,
@@ -242,6 +255,27 @@ fn worker(key: &str, table: WorkerTable) -> Result<WorkerPolicy, PolicyError> {
         },
         strength: table.strength,
         skills: table.skills,
+        watts: amount(&format!("{key}.watts"), table.watts)?,
+    })
+}
+
+/// A number that can be weighed with.
+fn amount(key: &str, amount: f64) -> Result<f64, PolicyError> {
+    match amount {
+        0.0..=1e6 => Ok(amount),
+        _ => Err(value(key, format!("{amount} is not from 0 to 1000000"))),
+    }
+}
+
+fn choice(table: &ChoiceTable) -> Result<Choice, PolicyError> {
+    let usual = Choice::default();
+    let points = |key: &str, said: Option<f64>, usual: f64| {
+        amount(&format!("choice.points_per_{key}"), said.unwrap_or(usual))
+    };
+    Ok(Choice {
+        second: points("second", table.points_per_second, usual.second)?,
+        cent: points("cent", table.points_per_cent, usual.cent)?,
+        watt_hour: points("watt_hour", table.points_per_watt_hour, usual.watt_hour)?,
     })
 }
 

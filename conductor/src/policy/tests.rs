@@ -24,7 +24,7 @@ fn an_empty_policy_is_cautious() {
 
 #[test]
 fn faults_are_named_with_their_place_and_what_to_do() {
-    insta::assert_snapshot!(fault("[workers.cloud]\nclearence = \"public\""), @"line 2, column 1: unknown field `clearence`, expected one of `clearance`, `price_in`, `price_out`, `strength`, `skills`; did you mean `clearance`?");
+    insta::assert_snapshot!(fault("[workers.cloud]\nclearence = \"public\""), @"line 2, column 1: unknown field `clearence`, expected one of `clearance`, `price_in`, `price_out`, `strength`, `skills`, `watts`; did you mean `clearance`?");
     insta::assert_snapshot!(fault("[escalation]\npublic = \"fre\""), @"line 2, column 10: unknown variant `fre`, expected one of `free`, `redact`, `approve`, `never`; did you mean `free`?");
     insta::assert_snapshot!(fault("[workers.\"a b\"]\nclearance = \"public\""), @"workers.a b: an id may hold letters, digits, '.', '_' and '-', not ' '");
     insta::assert_snapshot!(fault("[workers.cloud]\nclearance = \"public\"\nprice_in = -1.0"), @"workers.cloud.price_in: -1 is not an amount of dollars");

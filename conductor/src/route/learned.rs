@@ -99,7 +99,7 @@ mod tests {
             states::States,
         },
         label::Label,
-        policy::WorkerPolicy,
+        policy::{Choice, WorkerPolicy},
         prompt::Message,
         route::Candidate,
         task::Effort,
@@ -147,6 +147,7 @@ mod tests {
                 ..WorkerPolicy::default()
             },
             wait: Duration::from_secs(wait),
+            takes: Duration::ZERO,
         }
     }
 
@@ -161,6 +162,7 @@ mod tests {
         let situation = Situation {
             turn: 1,
             effort,
+            choice: Choice::default(),
             messages: &messages,
             features: &Features::of("hello"),
             done: &[],

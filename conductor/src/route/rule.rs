@@ -2,9 +2,9 @@
 //!
 //! 1. At high effort a thinker comes first.
 //! 2. Then a worker. A simple task stays on the board; any other goes to the best score: strength, plus 15 for each skill
-//!    that the task seems to need, minus 10 if a person must be asked, minus a point for each tenth of a cent that a
-//!    thousand tokens read and written cost and for each second until it could begin, twice that at low effort and half at
-//!    high. The board wins ties. Where a routing head says how likely each is to succeed, a hundred times that takes the
+//!    that the task seems to need, minus 10 if a person must be asked, minus what policy says for money, time and energy: if
+//!    it says nothing, a point for each tenth of a cent that a thousand tokens read and written cost and for each second
+//!    that loading its model and then the call take, twice that at low effort and half at high. The board wins ties. Where a routing head says how likely each is to succeed, a hundred times that takes the
 //!    place of strength and skills, and simple tasks need no rule of their own.
 //! 3. Then, unless the task is simple, a verifier, if somebody at least as strong as the author, and at less than high
 //!    effort somebody else, may read the answer; then, after REVISE, a worker again.
@@ -168,7 +168,12 @@ fn go(
     let mut ranked: Vec<(&Candidate, Scored)> = all
         .iter()
         .filter(|candidate| fits(candidate))
-        .map(|candidate| (candidate, score(candidate, quality, situation.effort)))
+        .map(|candidate| {
+            (
+                candidate,
+                score(candidate, quality, situation.choice, situation.effort),
+            )
+        })
         .collect();
     ranked.sort_by(|(a, a_score), (b, b_score)| {
         usable(b, situation.effort)

@@ -1,12 +1,14 @@
-//! What a worker is worth for one turn: points for quality, less points for money, time and asking a person.
+//! What a worker is worth for one turn: points for quality, less points for money, time, energy and asking a person.
 //!
-//! A point is a hundredth of a sure success. At medium effort a tenth of a cent and a second cost a point each; at low effort
-//! twice that, at high effort half.
+//! A point is a hundredth of a sure success. What money, time and energy cost is the policy's; at low effort they count twice,
+//! at high effort half. Money is that of a thousand tokens read and written.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use super::Candidate;
-use crate::{feature::Features, task::Effort, trace::Scored, unit::Tokens, verdict::Verdict};
+use crate::{
+    feature::Features, policy::Choice, task::Effort, trace::Scored, unit::Tokens, verdict::Verdict,
+};
 
 const SKILL: f64 = 15.0;
 const ASKING: f64 = 10.0;
@@ -30,7 +32,12 @@ fn thrift(effort: Effort) -> f64 {
 }
 
 /// The utility of a candidate, with what it is made of.
-pub(super) fn score(candidate: &Candidate, quality: Quality<'_>, effort: Effort) -> Scored {
+pub(super) fn score(
+    candidate: &Candidate,
+    quality: Quality<'_>,
+    choice: Choice,
+    effort: Effort,
+) -> Scored {
     let known = &candidate.known;
     let (points, mut why) = match quality {
         Quality::Policy(features) => {
@@ -57,23 +64,33 @@ pub(super) fn score(candidate: &Candidate, quality: Quality<'_>, effort: Effort)
         clippy::cast_precision_loss,
         reason = "a score needs no more than a few digits"
     )]
-    let price = thrift(effort) * cost.0 as f64 / 1_000.0;
+    let price = thrift(effort) * choice.cent * cost.0 as f64 / 10_000.0;
     let asking = if candidate.ruling.verdict == Verdict::Ask {
         ASKING
     } else {
         0.0
     };
-    let wait = thrift(effort) * candidate.wait.as_secs_f64();
+    let seconds = |span: Duration| thrift(effort) * choice.second * span.as_secs_f64();
+    let (wait, time) = (seconds(candidate.wait), seconds(candidate.takes));
+    let watt_hours = known.watts * candidate.takes.as_secs_f64() / 3_600.0;
+    let energy = thrift(effort) * choice.watt_hour * watt_hours;
     // Writing to a string cannot fail.
     let _ = write!(why, ", price -{price:.1}, asking -{asking}");
-    if wait > 0.0 {
-        let _ = write!(why, ", loading its model -{wait:.1}");
+    for (what, points) in [
+        ("loading its model", wait),
+        ("time", time),
+        ("energy", energy),
+    ] {
+        // What does not show does not matter.
+        if points >= 0.05 {
+            let _ = write!(why, ", {what} -{points:.1}");
+        }
     }
     Scored {
         worker: candidate.worker.clone(),
         verdict: candidate.ruling.verdict,
         rule: candidate.ruling.rule.clone(),
-        score: points - price - asking - wait,
+        score: points - price - asking - wait - time - energy,
         why,
     }
 }

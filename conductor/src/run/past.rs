@@ -131,6 +131,7 @@ impl Past {
             Event::Judged { .. }
             | Event::Asked { .. }
             | Event::Decided { .. }
+            | Event::Rated { .. }
             | Event::Note { .. } => {}
         }
     }

@@ -40,9 +40,15 @@ impl Run<'_> {
 
     /// Everybody in the pool, with what the gate would say to `draft`.
     pub fn candidates(&self, draft: &Draft) -> Vec<Candidate> {
+        // About as many tokens as a text of European words has.
+        let bytes = draft.messages.iter().map(|(_, text)| text.text().len());
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let tokens = bytes.sum::<usize>() as f64 / 4.0;
+        let most = draft.sampling.max_tokens;
         self.pool()
             .map(|worker| {
                 let (id, place) = (worker.id(), worker.place());
+                let shares = place == Place::Board;
                 let ruling = self.gate.judge(id, place, draft);
                 Candidate {
                     worker: id.clone(),
@@ -50,6 +56,7 @@ impl Run<'_> {
                     ruling: self.bounds.rule_on(id, place, ruling),
                     known: self.known(id),
                     wait: worker.wait(),
+                    takes: self.paces.expect(id, tokens, most, shares),
                 }
             })
             .collect()

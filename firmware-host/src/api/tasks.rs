@@ -146,6 +146,44 @@ pub async fn cancel(
         .map(|record| Json(record.into()))
 }
 
+/// What a caller says of an answer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feedback {
+    score: f64,
+}
+
+/// Keeps in the trace how good an answer is, for routing heads to learn from.
+pub async fn feedback(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(feedback): Body<Feedback>,
+) -> Result<Json<Value>, ApiError> {
+    let record = visible(&api, &caller, &id).await?;
+    if record.task.from != caller.from {
+        caller.needs(Scope::Admin)?;
+    }
+    let score = feedback.score;
+    if !(0.0..=1.0).contains(&score) {
+        let message = format!("score goes from 0, of no use, to 1, right; {score} is not between");
+        return Err(ApiError::invalid("score", message));
+    }
+    let store = api.appliance().store();
+    let state = store.rate(&record.task.id, &caller.from, score).await;
+    match state.map_err(|error| of_store(&error))? {
+        Stand::Done => Ok(Json(json!({
+            "task": record.task.id,
+            "score": score,
+            "by": caller.from,
+        }))),
+        state => Err(ApiError::conflict(
+            "no_answer",
+            format!("task {id} has no answer to say this of: it is {state}"),
+        )),
+    }
+}
+
 /// The task, if the key may see it; otherwise there is none.
 pub async fn visible(api: &Api, caller: &Caller, id: &str) -> Result<TaskRecord, ApiError> {
     let missing = || ApiError::not_found(format!("there is no task \"{id}\""));

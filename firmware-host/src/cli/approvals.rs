@@ -70,7 +70,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
         }
         Some(Action::Standing) => return standing(&store, options.json, out).await,
         Some(Action::Revoke { number }) => {
-            if !store.revoke_standing(number, &by()).await? {
+            if !store.revoke_standing(number, &super::by()).await? {
                 return Err(Fault::failed(format!(
                     "there is no standing approval {number} in force; `shoal approvals standing` lists them"
                 )));
@@ -79,10 +79,10 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             return Ok(Exit::Done);
         }
         Some(Action::Approve { id, reach }) => {
-            let ballot = Ballot::new(true, by());
+            let ballot = Ballot::new(true, super::by());
             (id, Ballot { reach, ..ballot })
         }
-        Some(Action::Deny { id }) => (id, Ballot::new(false, by())),
+        Some(Action::Deny { id }) => (id, Ballot::new(false, super::by())),
     };
     let yes = ballot.yes;
     let unknown = || Fault::failed(format!("there is no approval \"{id}\""));
@@ -141,14 +141,6 @@ async fn standing(store: &Store, as_json: bool, out: &mut dyn Write) -> Result<E
     }));
     write!(out, "{}", text::table(&rows))?;
     Ok(Exit::Done)
-}
-
-/// Who answers, as the trace will have it.
-fn by() -> String {
-    match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
-        Ok(user) if !user.is_empty() => format!("cli:{user}"),
-        _ => "cli".to_owned(),
-    }
 }
 
 fn answer(decision: &Decision) -> String {

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use shoal_conductor::{
     id::TaskId,
+    task::State,
     trace::{Event, Journal, JournalError},
 };
 
@@ -35,6 +36,28 @@ impl Journal for Store {
 }
 
 impl Store {
+    /// Adds to the trace of a task that ended with an answer how good somebody finds it, from 0 to 1. Gives where the task
+    /// stands; only where that is [`State::Done`] was something added.
+    pub async fn rate(&self, id: &TaskId, by: &str, score: f64) -> Result<State, StoreError> {
+        let (id, by, now) = (id.clone(), by.to_owned(), self.now());
+        self.write(move |c| {
+            let found: Option<(i64, State)> = c
+                .prepare_cached("SELECT number, state FROM task WHERE id = ?1")?
+                .query_row([id.as_str()], |row| {
+                    Ok((row.get(0)?, row.get::<_, String>(1)?))
+                })
+                .optional()?
+                .map(|(number, state)| Ok::<_, StoreError>((number, task::parse_state(&state)?)))
+                .transpose()?;
+            let (number, state) = found.ok_or_else(|| StoreError::NoTask(id.to_string()))?;
+            if state == State::Done {
+                add(c, number, &Event::Rated { by, score }, now)?;
+            }
+            Ok(state)
+        })
+        .await
+    }
+
     /// The trace of a task, as far as it is written; empty if there is no such task.
     pub async fn trace(&self, id: &TaskId) -> Result<Vec<Entry>, StoreError> {
         self.trace_after(id, 0).await
@@ -86,6 +109,20 @@ fn record(
         Some((_, _, true)) => return Err(StoreError::Ended(id.to_string())),
         Some((number, state, false)) => (number, state),
     };
+    add(c, number, event, now)?;
+    if let Some(label) = retention::label_of(event) {
+        retention::raise(c, number, label)?;
+    }
+    let Some(state) = event.state().filter(|state| state.as_str() != before) else {
+        return Ok(());
+    };
+    c.prepare_cached("UPDATE task SET state = ?2 WHERE number = ?1")?
+        .execute(params![number, state.as_str()])?;
+    report::state(c, limits, id, state, now)
+}
+
+/// Writes the next line of a task's trace.
+fn add(c: &Connection, number: i64, event: &Event, now: Moment) -> Result<(), StoreError> {
     let seq: i64 = c
         .prepare_cached("SELECT 1 + coalesce(max(seq), 0) FROM trace WHERE task = ?1")?
         .query_row([number], |row| row.get(0))?;
@@ -99,14 +136,5 @@ fn record(
         now,
         task::write("a trace line", event)?
     ])?;
-    chain::add(c, chain::Kind::Event, number, seq)?;
-    if let Some(label) = retention::label_of(event) {
-        retention::raise(c, number, label)?;
-    }
-    let Some(state) = event.state().filter(|state| state.as_str() != before) else {
-        return Ok(());
-    };
-    c.prepare_cached("UPDATE task SET state = ?2 WHERE number = ?1")?
-        .execute(params![number, state.as_str()])?;
-    report::state(c, limits, id, state, now)
+    chain::add(c, chain::Kind::Event, number, seq)
 }

@@ -4,6 +4,14 @@ use std::{collections::BTreeMap, ops::Range};
 
 use serde::Deserialize;
 
+use crate::{
+    brief::accepts,
+    prompt::Speaker,
+    task::{Target, Task},
+    trace::{Event, PlannedStep},
+    workflow::Role,
+};
+
 /// Prompts with what each worker made of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -81,13 +89,9 @@ impl Table {
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "a share")]
                 let score = Some(score as f32);
-                match self.workers.iter().position(|known| *known == worker) {
-                    Some(at) => scores[at] = score,
-                    None => {
-                        self.workers.push(worker);
-                        scores.push(score);
-                    }
-                }
+                let at = self.place(worker);
+                scores.resize(self.workers.len(), None);
+                scores[at] = score;
             }
             self.rows.push(Outcome {
                 id: line.id,
@@ -95,10 +99,50 @@ impl Table {
                 scores,
             });
         }
+        self.level();
+        Ok(first..self.rows.len())
+    }
+
+    /// Adds a task that this appliance did, if its trace says how good a worker's answer was; gives whether it does.
+    ///
+    /// A worker's answer is as good as the verifier, or the check, that read it last said: 1 if accepted, else 0. What a
+    /// person said of the final answer overrules that for whoever wrote it. Steps that were told to do something else
+    /// than the task say nothing.
+    pub fn add_trace(&mut self, task: &Task, events: &[Event]) -> bool {
+        let said = task.messages.iter().rev();
+        let asked = said.clone().find(|message| message.role == Speaker::User);
+        let scores = scores_of(task, events);
+        let Some(asked) = asked.filter(|_| !scores.is_empty()) else {
+            return false;
+        };
+        let mut row = vec![None; self.workers.len()];
+        for (worker, score) in scores {
+            let at = self.place(worker);
+            row.resize(self.workers.len(), None);
+            row[at] = Some(score);
+        }
+        self.rows.push(Outcome {
+            id: task.id.to_string(),
+            prompt: asked.content.clone(),
+            scores: row,
+        });
+        self.level();
+        true
+    }
+
+    /// The place of a worker, a new one if it has none.
+    fn place(&mut self, worker: String) -> usize {
+        self.worker(&worker).unwrap_or_else(|| {
+            self.workers.push(worker);
+            self.workers.len() - 1
+        })
+    }
+
+    /// Gives each row a place for every worker.
+    fn level(&mut self) {
         for row in &mut self.rows {
             row.scores.resize(self.workers.len(), None);
         }
-        Ok(first..self.rows.len())
     }
 
     /// The place of a worker among the scores.
@@ -108,9 +152,103 @@ impl Table {
     }
 }
 
+/// How good the answers of workers to the task itself were, as far as its trace says so.
+fn scores_of(task: &Task, events: &[Event]) -> BTreeMap<String, f32> {
+    let mut steps: BTreeMap<u8, &PlannedStep> = BTreeMap::new();
+    let mut authors: BTreeMap<u8, String> = BTreeMap::new();
+    let mut scores = BTreeMap::new();
+    let (mut settled, mut rated) = (None, None);
+    for event in events {
+        match event {
+            Event::Planned { steps: planned, .. } => {
+                steps.extend(planned.iter().map(|step| (step.step, step)));
+            }
+            Event::Turn { step, .. } => {
+                steps.insert(step.step, step);
+            }
+            Event::Answered {
+                step, worker, text, ..
+            } => match steps.get(step) {
+                Some(planned) if planned.role == Role::Verifier => {
+                    let read = planned.access.iter().rev();
+                    if let Some(author) = read.filter_map(|read| authors.get(read)).next() {
+                        let score = if accepts(text) { 1.0 } else { 0.0 };
+                        scores.insert(author.clone(), score);
+                    }
+                }
+                Some(planned) if planned.role == Role::Worker && planned.instruction.is_empty() => {
+                    authors.insert(*step, worker.to_string());
+                }
+                _ => {}
+            },
+            Event::Settled { step, .. } => settled = Some(*step),
+            Event::Rated { score, .. } => rated = Some(*score),
+            _ => {}
+        }
+    }
+    // One worker that is asked by name does all in one step.
+    let last = match task.target {
+        Target::Worker(_) => Some(1),
+        Target::Mini | Target::Ultra => settled,
+    };
+    if let (Some(author), Some(score)) = (last.and_then(|last| authors.get(&last)), rated) {
+        #[expect(clippy::cast_possible_truncation, reason = "a share")]
+        scores.insert(author.clone(), score as f32);
+    }
+    scores
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        fake::{self, FakeWorker, Stage},
+        worker::Place,
+    };
+
+    async fn learnt(lines: &[&[&str]], rated: Option<f64>) -> Table {
+        let cloud = FakeWorker::saying("cloud", Place::Remote, lines[0]);
+        let other = FakeWorker::saying("other", Place::Remote, lines[1]);
+        let stage = Stage::new(fake::POLICY, &[&cloud, &other], None);
+        let task = fake::task("shoal-mini", "Explain the fault.");
+        stage.run(&task).await.unwrap();
+        let mut events = stage.events();
+        let by = "test".to_owned();
+        events.extend(rated.map(|score| Event::Rated { by, score }));
+        let mut table = Table::default();
+        let added = table.add_trace(&task, &events);
+        assert_eq!(added, !table.rows.is_empty());
+        table
+    }
+
+    #[tokio::test]
+    async fn a_trace_says_what_verifiers_and_people_think_of_an_answer() {
+        let accepted = learnt(&[&["K3"], &["ACCEPT"]], None).await;
+        assert_eq!(accepted.workers, ["cloud"]);
+        assert_eq!(accepted.rows[0].prompt, "Explain the fault.");
+        assert_eq!(accepted.rows[0].scores, [Some(1.0)]);
+        let revised = learnt(&[&["K3", "K4", "K5"], &["REVISE", "REVISE"]], None).await;
+        assert_eq!(revised.rows[0].scores, [Some(0.0)]);
+        let rated = learnt(&[&["K3"], &["ACCEPT"]], Some(0.25)).await;
+        assert_eq!(rated.rows[0].scores, [Some(0.25)]);
+    }
+
+    #[tokio::test]
+    async fn of_a_task_that_nobody_judged_nothing_is_learnt() {
+        let cloud = FakeWorker::saying("cloud", Place::Remote, &["K3"]);
+        let stage = Stage::new(fake::POLICY, &[&cloud], None);
+        let task = fake::task("cloud", "Explain the fault.");
+        stage.run(&task).await.unwrap();
+        let mut table = Table::default();
+        assert!(!table.add_trace(&task, &stage.events()));
+        let mut events = stage.events();
+        events.push(Event::Rated {
+            by: "test".to_owned(),
+            score: 1.0,
+        });
+        assert!(table.add_trace(&task, &events));
+        assert_eq!(table.rows[0].scores, [Some(1.0)]);
+    }
 
     #[test]
     fn files_with_other_workers_join_and_bad_lines_are_named() {

@@ -197,7 +197,12 @@ fn opinions(
 }
 
 /// The opinion of heads that are learnt now.
-fn learnt(field: &Field<'_>, looks: &[Look], plan: &Plan, spent: &AtomicU64) -> Opinion {
+pub(in crate::cli) fn learnt(
+    field: &Field<'_>,
+    looks: &[Look],
+    plan: &Plan,
+    spent: &AtomicU64,
+) -> Opinion {
     let lessons = Lessons {
         table: field.table,
         looks,
@@ -216,7 +221,7 @@ fn learnt(field: &Field<'_>, looks: &[Look], plan: &Plan, spent: &AtomicU64) -> 
 }
 
 /// What a head says of a row, with everything that it does once the states are there.
-fn chances(
+pub(in crate::cli) fn chances(
     field: &Field<'_>,
     looks: &[Look],
     judge: &Judge,

@@ -176,6 +176,7 @@ fn said(event: &Event) -> (&'static str, String) {
             };
             ("failed", format!("step {step}: {worker}: {error}{billed}"))
         }
+        Event::Rated { by, score } => ("rated", format!("{score} of 1 by {by}")),
         Event::Note { text } => ("note", text.clone()),
     }
 }
