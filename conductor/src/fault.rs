@@ -44,12 +44,12 @@ fn against(schema: &Value, said: &Value) -> Option<String> {
     let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
     // A schema that cannot be used is the business of whoever is to write by it.
     let schema = options.build(schema).ok()?;
-    let mut errors = schema.iter_errors(said);
-    let places: Vec<String> = errors
-        .by_ref()
+    let errors = schema.iter_errors(said);
+    let mut places: Vec<String> = errors
         .take(3)
         .map(|error| error.schema_path().to_string())
         .collect();
+    places.sort();
     (!places.is_empty()).then(|| {
         let places = places.join(" and ");
         format!("the answer breaks the JSON schema at {places}")

@@ -159,3 +159,83 @@ async fn a_worker_is_measured_on_tasks_made_for_it() -> Result<()> {
     );
     Ok(())
 }
+
+/// How good the answers of both workers to this prompt are said to be.
+fn said_of(prompt: &str, turned: bool) -> [(&'static str, &'static str); 2] {
+    if prompt.contains("pump") != turned {
+        [(CLOUD, "good"), ("local", "bad")]
+    } else {
+        [(CLOUD, "bad"), ("local", "0.9")]
+    }
+}
+
+#[tokio::test]
+async fn a_head_is_learnt_from_what_people_said_and_replaced_only_by_a_better_one() -> Result<()> {
+    let (_provider, setup) = board().await?;
+    let appliance = setup.start().await?;
+    let prompts: Vec<String> = (1..=16)
+        .flat_map(|n| {
+            [
+                format!("Why does pump {n} leak at its seal when it is cold?"),
+                format!("Write a short poem about the number {n} and the sea."),
+            ]
+        })
+        .collect();
+    let id = |number: usize, worker: &str| format!("t{number}-{worker}");
+    for (number, prompt) in prompts.iter().enumerate() {
+        for worker in [CLOUD, "local"] {
+            let task = id(number, worker);
+            let body = json!({"id": task, "model": worker, "prompt": prompt, "max_tokens": 2});
+            appliance.post("/api/tasks?wait=60", body).await?;
+        }
+    }
+    let rate = async |turned: bool| -> Result<()> {
+        for (number, prompt) in prompts.iter().enumerate() {
+            for (worker, score) in said_of(prompt, turned) {
+                let task = id(number, worker);
+                appliance.printed_by(&["feedback", &task, score]).await?;
+            }
+        }
+        Ok(())
+    };
+    let nothing = appliance.run(&["learn", "route", "--from-traces"]).await?;
+    let told = String::from_utf8_lossy(&nothing.stderr);
+    assert!(
+        !nothing.status.success() && told.contains("there is nothing to learn from"),
+        "{told}"
+    );
+    rate(false).await?;
+    let head = appliance.data().join("routing.safetensors");
+    let place = head.to_string_lossy();
+    let first = ["learn", "route", "--from-traces", "--out", &place, "--json"];
+    let report: Value = serde_json::from_str(&appliance.printed_by(&first).await?)?;
+    assert_eq!(
+        (&report["rows"], &report["from_traces"], &report["workers"]),
+        (&json!(64), &json!(64), &json!([CLOUD, "local"]))
+    );
+    let config = appliance.data().join("shoal.toml");
+    let text = std::fs::read_to_string(&config)?;
+    let named = "[conductor]\nrouting_head = \"routing.safetensors\"\n";
+    let named = text.replace("[conductor]\n", named);
+    assert_ne!(named, text);
+    std::fs::write(&config, named)?;
+
+    // Learnt from the same again, it is no better.
+    let before = std::fs::read(&head)?;
+    let live = ["learn", "route", "--from-traces", "--live"];
+    let told = appliance.printed_by(&live).await?;
+    assert!(told.contains("stays as it is"), "{told}");
+    assert_eq!(std::fs::read(&head)?, before);
+    // People have changed their minds.
+    rate(true).await?;
+    let told = appliance.printed_by(&live).await?;
+    assert!(told.contains("puts the former one back"), "{told}");
+    assert_ne!(std::fs::read(&head)?, before);
+    let back = ["learn", "route", "--rollback"];
+    appliance.printed_by(&back).await?;
+    assert_eq!(std::fs::read(&head)?, before);
+    let again = appliance.run(&back).await?;
+    let told = String::from_utf8_lossy(&again.stderr);
+    assert!(told.contains("there is no former head"), "{told}");
+    Ok(())
+}

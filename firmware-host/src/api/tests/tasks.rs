@@ -54,6 +54,49 @@ async fn a_task_is_ended_by_its_owner_or_an_admin() {
 }
 
 #[tokio::test]
+async fn who_asked_says_how_good_the_answer_was() {
+    let bench = Bench::new().await;
+    let key = bench.key("a", &[Scope::Chat]).await;
+    let (other, reader) = (
+        bench.key("b", &[Scope::Chat]).await,
+        bench.key("r", &[Scope::Read]).await,
+    );
+    let task = json!({"id": "t1", "prompt": "hi", "model": "local"});
+    bench.post(&key, "/api/tasks", &task).await;
+    bench.until("t1", State::Done).await;
+    let path = "/api/tasks/t1/feedback";
+    let (good, bad) = (json!({"score": 1.0}), json!({"score": 0.25}));
+    for (key, status) in [(&other, 404), (&reader, 403)] {
+        let refused = bench.post(key, path, &good).await;
+        assert_eq!(refused.status.as_u16(), status, "{}", refused.text);
+    }
+    for said in [&good, &bad] {
+        let kept = bench.post(&key, path, said).await;
+        assert_eq!(kept.status, StatusCode::OK, "{}", kept.text);
+        assert_eq!(kept.json()["by"], "api:a");
+    }
+    let trace = bench.get(&key, "/api/traces/t1").await.json();
+    let last = trace["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        last["event"],
+        json!({"event": "rated", "by": "api:a", "score": 0.25})
+    );
+    for wrong in [json!({"score": 2}), json!({"score": -0.1}), json!({})] {
+        let refused = bench.post(&key, path, &wrong).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    }
+    let open = json!({"id": "t2", "prompt": "hang", "model": "local"});
+    bench.post(&key, "/api/tasks", &open).await;
+    let early = bench.post(&key, "/api/tasks/t2/feedback", &good).await;
+    assert_eq!(
+        (early.status.as_u16(), early.code().as_str()),
+        (409, "no_answer")
+    );
+    let audit = bench.store.audit(None).await.unwrap();
+    assert!(audit.faults.is_empty(), "the chain holds");
+}
+
+#[tokio::test]
 async fn an_approval_is_answered_once_and_the_task_goes_on() {
     let bench = Bench::new().await;
     let admin = bench.key("admin", &[Scope::Admin]).await;
