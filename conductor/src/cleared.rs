@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::id::WorkerId;
+use sha2::{Digest as _, Sha256};
+
+use crate::{id::WorkerId, prompt::Prompt};
 
 /// Something that the gate has cleared for one worker.
 ///
@@ -45,6 +47,22 @@ impl<T> Cleared<T> {
                 offered_to: worker.clone(),
             })
         }
+    }
+}
+
+impl Cleared<Prompt> {
+    /// A hash of the whole prompt: whether two are the same can be told by it, and nothing else.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let Prompt {
+            messages,
+            fixed: _,
+            format,
+            sampling,
+        } = &self.inner;
+        // Texts and numbers are always JSON.
+        let bytes = serde_json::to_vec(&(messages, format, sampling)).unwrap_or_default();
+        Sha256::digest(bytes).into()
     }
 }
 

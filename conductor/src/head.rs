@@ -5,6 +5,7 @@
 
 pub mod class;
 mod decode;
+pub mod evolve;
 pub mod example;
 mod half;
 pub mod learn;

@@ -45,8 +45,19 @@ pub fn route(
     config: &Config,
     backbone: Option<&Arc<dyn Backbone>>,
 ) -> Result<Arc<dyn Route>, Fault> {
+    Ok(match learned(config, backbone)? {
+        Some(learned) => learned,
+        None => Arc::new(Rule),
+    })
+}
+
+/// The route by the routing head that the config names; none where it names none or there is no model. Blocks.
+pub fn learned(
+    config: &Config,
+    backbone: Option<&Arc<dyn Backbone>>,
+) -> Result<Option<Arc<Learned>>, Fault> {
     let Some(path) = &config.routing_head else {
-        return Ok(Arc::new(Rule));
+        return Ok(None);
     };
     let place = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
@@ -56,13 +67,14 @@ pub fn route(
     })?;
     let Some(backbone) = backbone else {
         tracing::warn!(head = %place, "there is no model to read prompts with, so the routing head is not used");
-        return Ok(Arc::new(Rule));
+        return Ok(None);
     };
     let named = |error| Fault::usage(format!("[conductor] routing_head {place}: {error}"));
     let head = Routing::try_from_bytes(&bytes).map_err(named)?;
     let found = fingerprint(&config.model, &head.backbone)?;
     let head = head.for_backbone(&found).map_err(named)?;
-    Ok(Arc::new(Learned::new(Arc::new(head), Arc::clone(backbone))))
+    let learned = Learned::new(Arc::new(head), Arc::clone(backbone));
+    Ok(Some(Arc::new(learned)))
 }
 
 /// The SHA-256 of the model's file, which is not read where it is known to be the `likely` one. Blocks.

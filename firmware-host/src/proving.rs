@@ -2,8 +2,13 @@
 //! and traces that are kept in memory alone.
 
 mod books;
+mod memory;
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use shoal_boards::{Report, Roots};
 use shoal_conductor::{
@@ -12,6 +17,7 @@ use shoal_conductor::{
     id::{TaskId, WorkerId},
     limits::TaskLimits,
     prompt::{Format, Message, Sampling, Speaker},
+    route::{Route, learned::Learned},
     task::{Effort, Target, Task},
     trace::Event,
     unit::{MicroDollars, Tokens},
@@ -20,6 +26,7 @@ use shoal_conductor::{
 use tokio_util::sync::CancellationToken;
 
 use self::books::{Books, Records};
+pub use self::memory::Memory;
 use crate::{
     accelerate::Measure,
     config::Config,
@@ -38,6 +45,8 @@ pub struct Ground {
     conductor: Conductor,
     records: Arc<Records>,
     sandbox: Result<Sandbox, SandboxError>,
+    /// Whether programs ran well, so that none runs twice.
+    ran: Mutex<HashMap<String, bool>>,
 }
 
 /// What is asked of whom.
@@ -79,13 +88,30 @@ pub struct Attempt {
 impl Ground {
     /// Loads the model and makes the workers.
     pub async fn open(config: &Config) -> Result<Self, Fault> {
-        let policy = Arc::new(config.load_policy()?);
-        let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
-            .await
-            .map_err(Fault::internal)?;
-        let pool = Pool::build(config, &board, Measure::Never).await?;
-        let records = Arc::new(Records::default());
+        let pool = pool(config).await?;
         let route = head::route(config, pool.backbone.as_ref())?;
+        Self::on(config, pool, route).await
+    }
+
+    /// The same with workers that say again what they said, and a route by the head that the config names, whose roles can be
+    /// tried.
+    pub async fn rehearsing(config: &Config) -> Result<(Self, Arc<Learned>, Arc<Memory>), Fault> {
+        let mut pool = pool(config).await?;
+        let learned = head::learned(config, pool.backbone.as_ref())?;
+        let learned = learned.ok_or_else(|| {
+            Fault::usage(
+                "there is no routing head to learn roles for: `shoal learn route` makes one, and routing_head under [conductor] in shoal.toml names it",
+            )
+        })?;
+        let memory = Arc::new(Memory::default());
+        pool.workers = pool.workers.into_iter().map(|w| memory.of(w)).collect();
+        let ground = Self::on(config, pool, Arc::clone(&learned) as _).await?;
+        Ok((ground, learned, memory))
+    }
+
+    async fn on(config: &Config, pool: Pool, route: Arc<dyn Route>) -> Result<Self, Fault> {
+        let policy = Arc::new(config.load_policy()?);
+        let records = Arc::new(Records::default());
         let conductor = Conductor::try_new(Parts {
             policy,
             workers: pool.workers,
@@ -102,6 +128,7 @@ impl Ground {
             conductor,
             records,
             sandbox: Sandbox::find().await,
+            ran: Mutex::default(),
         })
     }
 
@@ -174,10 +201,34 @@ impl Ground {
     pub async fn is_right(&self, exercise: &Exercise, answer: &str) -> bool {
         match (exercise.check.check(answer), &self.sandbox) {
             (Checked::Right, _) => true,
-            (Checked::Run(program), Ok(sandbox)) => sandbox.run(&program).await.unwrap_or(false),
+            (Checked::Run(program), Ok(sandbox)) => self.ran(sandbox, program).await,
             (Checked::Wrong | Checked::Run(_), _) => false,
         }
     }
+}
+
+impl Ground {
+    async fn ran(&self, sandbox: &Sandbox, program: String) -> bool {
+        let known = self.all_ran().get(&program).copied();
+        if let Some(ran) = known {
+            return ran;
+        }
+        let ran = sandbox.run(&program).await.unwrap_or(false);
+        self.all_ran().insert(program, ran);
+        ran
+    }
+
+    fn all_ran(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The workers of a config, on this board.
+async fn pool(config: &Config) -> Result<Pool, Fault> {
+    let board = tokio::task::spawn_blocking(|| Report::of(&Roots::default()))
+        .await
+        .map_err(Fault::internal)?;
+    Pool::build(config, &board, Measure::Never).await
 }
 
 /// What a trace says that was taken.

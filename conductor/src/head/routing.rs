@@ -11,6 +11,7 @@ pub mod judge;
 pub mod look;
 pub mod measure;
 pub mod outcome;
+pub mod roles;
 mod solve;
 mod symmetric;
 pub mod teach;
@@ -23,6 +24,7 @@ use self::{
     ability::Ability,
     judge::{Judge, Scale},
     look::{BUCKETS, Look, PLAIN},
+    roles::{FACTS, Move, Roles},
 };
 use super::{
     sensitivity::{HeadError, Norm},
@@ -44,6 +46,8 @@ pub struct Routing {
     pub reading: Reading,
     /// What was learnt.
     pub judge: Judge,
+    /// How turns are chosen; none is by the rule.
+    pub roles: Option<Roles>,
 }
 
 /// The way of reading that routing heads are taught with: once, and no further than the layers that help.
@@ -132,13 +136,19 @@ impl Routing {
             ),
             ("abilities", [workers.len(), judge.factors + 1], abilities),
         ];
+        let roles = self.roles.iter().map(|roles| {
+            let shape = [Move::ALL.len(), FACTS];
+            ("roles", shape, roles.weights().to_vec())
+        });
         Tensors {
             metadata: metadata
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
             arrays: arrays
+                .into_iter()
+                .chain(roles)
                 .map(|(name, shape, values)| (name.to_owned(), Array { shape, values }))
-                .into(),
+                .collect(),
         }
         .to_bytes()
     }
@@ -198,6 +208,14 @@ impl Routing {
         let abilities = take("abilities", [workers.len(), factors + 1])?;
         let abilities = abilities.chunks_exact(factors + 1);
         let abilities = abilities.map(|numbers| Ability(numbers.to_vec()));
+        let roles = match arrays.remove("roles") {
+            Some(array) => {
+                let fits = array.shape == [Move::ALL.len(), FACTS];
+                let roles = Roles::try_new(array.values).filter(|_| fits);
+                Some(roles.ok_or_else(|| HeadError::Form("its roles are none".to_owned()))?)
+            }
+            None => None,
+        };
         Ok(Self {
             backbone: said("backbone_sha256")?.to_owned(),
             reading,
@@ -207,6 +225,7 @@ impl Routing {
                 weights,
                 abilities: workers.into_iter().zip(abilities).collect(),
             },
+            roles,
         })
     }
 }

@@ -1,36 +1,69 @@
-//! The route by the routing head: the rule's turns, with chances of success in place of the policy's strength.
+//! The route by the routing head: chances of success in place of the policy's strength, in turns that are the rule's or, where
+//! the head has learnt roles, its own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use async_trait::async_trait;
 
 use super::{
-    Route, Situation, Turn,
+    Done, Route, Situation, Turn,
     rule::{self, decide},
 };
 use crate::{
-    head::routing::{Routing, look::bounded},
+    head::routing::{
+        Routing,
+        look::bounded,
+        roles::{Move, Roles, facts},
+    },
     prompt::Speaker,
     worker::Backbone,
     workflow::Role,
 };
+
+/// Prompts whose chances are kept, so that the later turns of a task need not read it again.
+const KEPT: usize = 32;
+
+/// Chances by worker.
+type Chances = BTreeMap<String, f32>;
 
 /// Chooses by a head on the backbone's states. Where the head does not know everybody who may work, or the prompt cannot be
 /// read, it is the rule that chooses, and the reason says so.
 pub struct Learned {
     head: Arc<Routing>,
     backbone: Arc<dyn Backbone>,
+    roles: RwLock<Option<Arc<Roles>>>,
+    read: Mutex<VecDeque<(String, Chances)>>,
 }
 
 impl Learned {
     /// The head must have been taught on this backbone; see [`Routing::for_backbone`].
     #[must_use]
     pub fn new(head: Arc<Routing>, backbone: Arc<dyn Backbone>) -> Self {
-        Self { head, backbone }
+        Self {
+            roles: RwLock::new(head.roles.clone().map(Arc::new)),
+            head,
+            backbone,
+            read: Mutex::default(),
+        }
+    }
+
+    /// The head.
+    #[must_use]
+    pub fn head(&self) -> &Routing {
+        &self.head
+    }
+
+    /// Chooses turns by these roles from now on, in place of those of the head; by the rule without.
+    pub fn try_roles(&self, roles: Option<Roles>) {
+        let mut now = self.roles.write().unwrap_or_else(PoisonError::into_inner);
+        *now = roles.map(Arc::new);
     }
 
     /// The chance of everybody who may work; or why it is not known.
-    async fn chances(&self, situation: &Situation<'_>) -> Result<BTreeMap<String, f32>, String> {
+    async fn chances(&self, situation: &Situation<'_>) -> Result<Chances, String> {
         let known = &self.head.judge.abilities;
         let all = situation.candidates(Role::Worker).iter();
         let mut may = all.filter(|candidate| rule::usable(candidate, situation.effort));
@@ -44,24 +77,43 @@ impl Learned {
         let mut said = situation.messages.iter().rev();
         let asked = said.find(|message| message.role == Speaker::User);
         let prompt = asked.map_or("", |message| message.content.as_str());
+        if let Some(chances) = self.remembered(prompt) {
+            return Ok(chances);
+        }
         let text = bounded(prompt);
         let states = self.backbone.states(&text, &self.head.reading, None).await;
         let states = states.map_err(|error| format!("the routing head has no states: {error}"))?;
-        self.head
+        let chances = self
+            .head
             .chances(prompt, &states)
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.truncate(KEPT - 1);
+        read.push_front((prompt.to_owned(), chances.clone()));
+        Ok(chances)
+    }
+
+    fn remembered(&self, prompt: &str) -> Option<Chances> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = read.iter().find(|(known, _)| known == prompt);
+        found.map(|(_, chances)| chances.clone())
     }
 }
 
 #[async_trait]
 impl Route for Learned {
     async fn decide(&self, situation: &Situation<'_>) -> Turn {
-        if !rule::works_next(situation) {
+        let roles = {
+            let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+            roles.clone()
+        };
+        if roles.is_none() && !rule::works_next(situation) {
             return decide(situation, None);
         }
-        match self.chances(situation).await {
-            Ok(chances) => decide(situation, Some(&chances)),
-            Err(why) => match decide(situation, None) {
+        match (self.chances(situation).await, roles) {
+            (Ok(chances), Some(roles)) => by_roles(situation, &roles, &chances),
+            (Ok(chances), None) => decide(situation, Some(&chances)),
+            (Err(why), _) => match decide(situation, None) {
                 Turn::Go {
                     role,
                     worker,
@@ -78,6 +130,79 @@ impl Route for Learned {
                 stop @ Turn::Stop { .. } => stop,
             },
         }
+    }
+}
+
+/// The moves that are possible, the best first. There is at least one: an answer may stand, and without one somebody may work.
+fn moves(situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Vec<(Move, f32)> {
+    let last = situation.done.last().map(|done| done.role);
+    let facts = facts(situation, chances, |c| rule::usable(c, situation.effort));
+    roles.ranked(&facts, |of| match of {
+        Move::Think => last.is_none(),
+        Move::Work => last != Some(Role::Worker),
+        Move::Verify => last == Some(Role::Worker) && rule::verifier(situation, None).is_some(),
+        Move::Stop => situation.author().is_some(),
+    })
+}
+
+fn by_roles(situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Turn {
+    let ranked = moves(situation, roles, chances);
+    let (best, points) = ranked.first().copied().unwrap_or((Move::Work, 0.0));
+    let others: Vec<String> = ranked
+        .iter()
+        .skip(1)
+        .map(|(of, points)| format!(", {} {points:.2}", of.as_str()))
+        .collect();
+    let reason = format!(
+        "by what was learnt of roles: {} {points:.2}{}",
+        best.as_str(),
+        others.concat()
+    );
+    match best {
+        Move::Think => rule::go(situation, Role::Thinker, reason, None, |_| true),
+        Move::Work => is_last(
+            rule::go(situation, Role::Worker, reason, Some(chances), |_| true),
+            situation,
+            roles,
+            chances,
+        ),
+        Move::Verify => {
+            rule::verifier(situation, Some(reason.clone())).unwrap_or(Turn::Stop { reason })
+        }
+        Move::Stop => Turn::Stop { reason },
+    }
+}
+
+/// The turn of a worker, the last one where the answer would then stand.
+fn is_last(turn: Turn, situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Turn {
+    let Turn::Go {
+        role,
+        worker,
+        reason,
+        candidates,
+        ..
+    } = turn
+    else {
+        return turn;
+    };
+    let mut done = situation.done.to_vec();
+    done.push(Done {
+        role,
+        worker: worker.clone(),
+    });
+    let after = Situation {
+        turn: situation.turn.saturating_add(1),
+        done: &done,
+        candidates: situation.candidates.clone(),
+        ..*situation
+    };
+    let next = moves(&after, roles, chances);
+    Turn::Go {
+        last: next.first().is_none_or(|(of, _)| *of == Move::Stop),
+        role,
+        worker,
+        reason,
+        candidates,
     }
 }
 
@@ -125,6 +250,7 @@ mod tests {
             backbone: String::new(),
             reading: reading(),
             judge,
+            roles: None,
         })
     }
 
@@ -152,6 +278,16 @@ mod tests {
     }
 
     async fn turn(workers: &[(&str, f32)], effort: Effort, candidates: Vec<Candidate>) -> Turn {
+        turn_after(workers, None, effort, candidates, &[]).await
+    }
+
+    async fn turn_after(
+        workers: &[(&str, f32)],
+        roles: Option<Roles>,
+        effort: Effort,
+        candidates: Vec<Candidate>,
+        done: &[Done],
+    ) -> Turn {
         let backbone = FakeWorker::saying("local", Place::Board, &[]);
         *backbone.states.lock().unwrap() = Some(States {
             ends: vec![5],
@@ -165,12 +301,12 @@ mod tests {
             choice: Choice::default(),
             messages: &messages,
             features: &Features::of("hello"),
-            done: &[],
+            done,
             candidates: [candidates.clone(), candidates.clone(), candidates],
         };
-        Learned::new(head(workers), backbone)
-            .decide(&situation)
-            .await
+        let learned = Learned::new(head(workers), backbone);
+        learned.try_roles(roles);
+        learned.decide(&situation).await
     }
 
     /// Who goes, why, and everybody's score.
@@ -244,6 +380,53 @@ mod tests {
             reason
                 .ends_with("by the policy's strength, since the routing head does not know cloud"),
             "{reason}"
+        );
+    }
+
+    /// What comes after these turns with the roles that learning begins with, and whether it is the last.
+    async fn role_after(chance: f32, effort: Effort, done: &[Role]) -> (Option<Role>, bool) {
+        let done: Vec<Done> = done
+            .iter()
+            .map(|role| Done {
+                role: *role,
+                worker: id("local"),
+            })
+            .collect();
+        let board = |name| candidate(name, Place::Board, 0.0, 0);
+        let all = vec![board("local"), board("other")];
+        let chances = [("local", chance), ("other", chance - 0.1)];
+        let roles = Some(Roles::default());
+        match turn_after(&chances, roles, effort, all, &done).await {
+            Turn::Go { role, last, .. } => (Some(role), last),
+            Turn::Stop { .. } => (None, false),
+        }
+    }
+
+    #[tokio::test]
+    async fn with_roles_an_answer_is_verified_where_it_may_be_wrong_and_else_it_is_the_last() {
+        let medium = Effort::Medium;
+        assert_eq!(
+            role_after(1.0, medium, &[]).await,
+            (Some(Role::Worker), true)
+        );
+        assert_eq!(
+            role_after(-1.0, medium, &[]).await,
+            (Some(Role::Worker), false)
+        );
+        let worked = [Role::Worker];
+        assert_eq!(role_after(1.0, medium, &worked).await, (None, false));
+        assert_eq!(
+            role_after(-1.0, medium, &worked).await.0,
+            Some(Role::Verifier)
+        );
+        let revised = [Role::Worker, Role::Verifier];
+        assert_eq!(
+            role_after(-1.0, medium, &revised).await.0,
+            Some(Role::Worker)
+        );
+        assert_eq!(
+            role_after(1.0, Effort::High, &[]).await.0,
+            Some(Role::Thinker)
         );
     }
 }

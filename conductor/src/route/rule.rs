@@ -104,20 +104,24 @@ fn verify(situation: &Situation<'_>) -> Turn {
     if is_simple(situation) {
         return stop("the task looks simple, so nobody verifies the answer");
     }
-    let Some(author) = situation.author() else {
-        return stop("there is no answer to verify");
-    };
+    verifier(situation, None)
+        .unwrap_or_else(|| stop("nobody at least as strong as the author may verify the answer"))
+}
+
+/// The turn of a verifier, where there is an answer that somebody may verify.
+pub(super) fn verifier(situation: &Situation<'_>, reason: Option<String>) -> Option<Turn> {
+    let author = situation.author()?;
     let strength = strength(situation, &author.worker);
-    if !verifiable(situation, &author.worker, strength) {
-        return stop("nobody at least as strong as the author may verify the answer");
-    }
-    go(
-        situation,
-        Role::Verifier,
-        format!("the answer of {} is to be verified", author.worker),
-        None,
-        |candidate| may_verify(situation, candidate, &author.worker, strength),
-    )
+    let usual = || format!("the answer of {} is to be verified", author.worker);
+    verifiable(situation, &author.worker, strength).then(|| {
+        go(
+            situation,
+            Role::Verifier,
+            reason.unwrap_or_else(usual),
+            None,
+            |candidate| may_verify(situation, candidate, &author.worker, strength),
+        )
+    })
 }
 
 fn strength(situation: &Situation<'_>, worker: &WorkerId) -> u8 {
@@ -156,7 +160,7 @@ pub(super) fn usable(candidate: &Candidate, effort: Effort) -> bool {
 }
 
 /// The best of those that `fits` admits; where nobody is usable, the first that is not refused, for the gate to judge.
-fn go(
+pub(super) fn go(
     situation: &Situation<'_>,
     role: Role,
     reason: String,

@@ -1,5 +1,7 @@
 //! `shoal learn`.
 
+mod place;
+pub mod roles;
 pub mod route;
 
 use std::{io::Write, path::PathBuf};
@@ -25,6 +27,8 @@ pub enum Action {
     Privacy(Options),
     /// The routing head, from what workers made of prompts
     Route(route::Options),
+    /// For the routing head in use, when to think, to verify and to stop, from the reward of whole tasks
+    Roles(roles::Options),
 }
 
 /// How it is learnt.
@@ -51,6 +55,7 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
     let options = match action {
         Action::Privacy(options) => options,
         Action::Route(options) => return route::run(places, options, out).await,
+        Action::Roles(options) => return roles::run(places, options, out).await,
     };
     let config = config(places)?;
     let patterns = patterns(&config)?;

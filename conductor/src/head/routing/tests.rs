@@ -49,6 +49,7 @@ fn head(judge: Judge) -> Routing {
         backbone: "ab".repeat(32),
         reading: reading(),
         judge,
+        roles: None,
     }
 }
 
@@ -206,4 +207,21 @@ fn outputs_of_a_learnt_head_are_pinned() {
         })
         .collect();
     insta::assert_debug_snapshot!(rounded);
+}
+
+#[test]
+fn roles_go_along_with_a_head_and_broken_ones_are_refused() {
+    let (table, looks) = world(200);
+    let mut head = head(learnt(&table, &looks, 200));
+    assert_eq!(
+        Routing::try_from_bytes(&head.to_bytes()).unwrap().roles,
+        None
+    );
+    head.roles = Some(roles::Roles::default());
+    let bytes = head.to_bytes();
+    assert_eq!(Routing::try_from_bytes(&bytes).unwrap().roles, head.roles);
+    let mut tensors = Tensors::try_from_bytes(&bytes).unwrap();
+    tensors.arrays.get_mut("roles").unwrap().shape = [roles::FACTS, 4];
+    let broken = Routing::try_from_bytes(&tensors.to_bytes()).unwrap_err();
+    assert!(broken.to_string().contains("roles"), "{broken}");
 }

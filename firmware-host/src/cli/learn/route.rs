@@ -11,7 +11,7 @@ use shoal_conductor::{
     task::State,
 };
 
-use self::live::Place;
+use super::place::Place;
 use crate::{
     cli::{
         config,
@@ -90,6 +90,8 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
     let plan = options.lesson.plan();
     let now = place.as_ref().map(Place::now).transpose()?.flatten();
     let is_trial = place.is_some();
+    // They go by the chances, whoever says those.
+    let roles = now.as_ref().and_then(|head| head.roles.clone());
     let (head, rows, trial) = tokio::task::spawn_blocking(move || {
         let rows: Vec<usize> = (0..table.rows.len()).collect();
         let trial = is_trial.then(|| live::trial(&table, &looks, now.as_ref(), &plan));
@@ -102,6 +104,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             backbone,
             reading,
             judge,
+            roles,
         };
         (head, rows.len(), trial)
     })
