@@ -30,6 +30,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use shoal_conductor::exercise::{self, Exercise};
 
 use crate::{
     config::{Config, Places},
@@ -183,6 +184,17 @@ fn input(text: String) -> Result<String, Fault> {
         )));
     }
     Ok(read)
+}
+
+/// The tasks of some files, one a line.
+fn exercises(files: &[PathBuf]) -> Result<Vec<Exercise>, Fault> {
+    let mut lines = String::new();
+    for file in files {
+        let named = |error| Fault::usage(format!("{}: {error}", file.display()));
+        lines.push_str(&std::fs::read_to_string(file).map_err(named)?);
+        lines.push('\n');
+    }
+    exercise::read(&lines).map_err(Fault::usage)
 }
 
 /// Who is at the command line, as traces have it.

@@ -6,6 +6,7 @@ use shoal_tests::{
     appliance::Setup,
     provider::CLOUD,
     scripted::{Line, Scripted},
+    wait::until,
 };
 
 const POLICY: &str =
@@ -237,5 +238,124 @@ async fn a_head_is_learnt_from_what_people_said_and_replaced_only_by_a_better_on
     let again = appliance.run(&back).await?;
     let told = String::from_utf8_lossy(&again.stderr);
     assert!(told.contains("there is no former head"), "{told}");
+    Ok(())
+}
+
+/// Says the code of a part only to whoever shows notes of a thinker.
+async fn needs_notes() -> Result<(Scripted, Setup)> {
+    let provider = Scripted::start(|_, body: &Value| {
+        let asked = body["messages"].to_string();
+        let part = asked
+            .split("part ")
+            .nth(1)
+            .and_then(|rest| rest.split('?').next());
+        let says = match part {
+            Some(part) if asked.contains("Notes of a colleague") => format!("P-{part}"),
+            _ => "Look it up.".to_owned(),
+        };
+        Line::Says(says)
+    })
+    .await?;
+    let setup = Setup::new()?
+        .policy(POLICY)
+        .remote(CLOUD, provider.address(), "any", "key")?;
+    setup.write()?;
+    Ok((provider, setup))
+}
+
+#[tokio::test]
+async fn roles_are_learnt_from_whole_tasks_and_a_search_that_was_cut_off_goes_on() -> Result<()> {
+    let (_provider, setup) = needs_notes().await?;
+    let data = setup.data().to_owned();
+    let tasks = data.join("tasks.jsonl");
+    let lines = (100..140).map(|part| {
+        let prompt = format!("Explain what the code of part {part}? is.");
+        let check = json!({"kind": "exact", "value": format!("P-{part}")});
+        json!({"id": part.to_string(), "prompt": prompt, "check": check}).to_string() + "\n"
+    });
+    std::fs::write(&tasks, lines.collect::<String>())?;
+    let outcomes = data.join("outcomes.jsonl");
+    let lines = (0..40).map(|n| {
+        let scores = json!({CLOUD: 1.0 - f64::from(n % 5) / 10.0, "local": 0.0});
+        json!({"id": n.to_string(), "prompt": format!("Part {n}"), "scores": scores}).to_string()
+            + "\n"
+    });
+    std::fs::write(&outcomes, lines.collect::<String>())?;
+    let (tasks, outcomes) = (tasks.to_string_lossy(), outcomes.to_string_lossy());
+    let head = data.join("routing.safetensors");
+    let search = [
+        "learn",
+        "roles",
+        "--data",
+        &tasks,
+        "--population",
+        "8",
+        "--replications",
+        "1",
+        "--sigma",
+        "1",
+        "--generations",
+        "6",
+    ];
+    let none = setup.run(&search).await?;
+    let told = String::from_utf8_lossy(&none.stderr);
+    assert!(told.contains("shoal.toml names no head"), "{told}");
+
+    let config = data.join("shoal.toml");
+    let text = std::fs::read_to_string(&config)?;
+    let named = "[conductor]\nrouting_head = \"routing.safetensors\"\n";
+    std::fs::write(&config, text.replace("[conductor]\n", named))?;
+    let place = head.to_string_lossy();
+    let route = ["learn", "route", "--data", &outcomes, "--out", &place];
+    let made = setup.run(&route).await?;
+    let told = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{told}");
+    let before = std::fs::read(&head)?;
+
+    let state = data.join("roles.json");
+    let mut cut = shoal_tests::appliance::command(&data)?
+        .args(search)
+        .spawn()?;
+    until("the first generation is kept", async || {
+        state.exists().then_some(())
+    })
+    .await?;
+    cut.kill().await?;
+    let other = setup.run(&[&search[..], &["--seed", "2"]].concat()).await?;
+    let told = String::from_utf8_lossy(&other.stderr);
+    assert!(
+        told.contains("is of a search with another head or other options"),
+        "{told}"
+    );
+    let done = setup.run(&[&search[..], &["--json"]].concat()).await?;
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(
+        done.status.success() && told.contains("the search goes on"),
+        "{told}"
+    );
+    let report: Value = serde_json::from_slice(&done.stdout)?;
+    let trial = &report["trial"];
+    assert_eq!(
+        (&report["written"], &trial["generations"], &trial["tasks"]),
+        (&json!(true), &json!(6), &json!(20)),
+        "{report}"
+    );
+    assert_eq!(
+        (&trial["learnt"]["right"], &trial["in_use"]["right"]),
+        (&json!(1.0), &json!(0.0)),
+        "{report}"
+    );
+    assert!(!state.exists() && std::fs::read(&head)? != before);
+
+    // What was learnt is what the appliance does.
+    let plan = setup
+        .run(&["plan", "Explain what the code of part 7? is."])
+        .await?;
+    let told = String::from_utf8_lossy(&plan.stdout);
+    assert!(
+        told.contains("by what was learnt of roles: thinking"),
+        "{told}{}",
+        String::from_utf8_lossy(&plan.stderr)
+    );
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{io::Write, path::PathBuf};
 use clap::Args;
 use shoal_conductor::{
     exercise::{
-        self, Exercise,
+        Exercise,
         generate::{self, Kind},
     },
     id::WorkerId,
@@ -76,13 +76,7 @@ fn exercises(options: &Options) -> Result<Vec<Exercise>, Fault> {
         let count = options.tasks.clamp(1, 100_000);
         return Ok(generate::exercises(count, &Kind::ALL, options.seed));
     }
-    let mut lines = String::new();
-    for file in &options.data {
-        let named = |error| Fault::usage(format!("{}: {error}", file.display()));
-        lines.push_str(&std::fs::read_to_string(file).map_err(named)?);
-        lines.push('\n');
-    }
-    let mut all = exercise::read(&lines).map_err(Fault::usage)?;
+    let mut all = crate::cli::exercises(&options.data)?;
     all.truncate(options.tasks.max(1));
     Ok(all)
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::{Value, json};
 use shoal_conductor::head::routing::{
     Routing,
     judge::Judge,
@@ -59,6 +60,9 @@ pub struct Options {
     /// Leave each worker out in turn, and let it join by so many rows
     #[arg(long, value_name = "ROWS", conflicts_with = "head")]
     join: Option<usize>,
+    /// Learn from an eighth, a quarter and a half of the rows as well, to see whether more would help
+    #[arg(long, conflicts_with = "head")]
+    learning: bool,
     /// Draws for the intervals
     #[arg(long, value_name = "N", default_value_t = 500)]
     draws: usize,
@@ -146,6 +150,10 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             let joined = join::join(&field, &looks, &plan, rows);
             report.insert("join".to_owned(), joined);
         }
+        if let Some(report) = report.as_object_mut().filter(|_| options.learning) {
+            let points = learning(&field, &looks, &plan, &opinions[0].1);
+            report.insert("learning".to_owned(), points);
+        }
         (report, picture::svg(&field, &opinions))
     })
     .await
@@ -218,6 +226,34 @@ pub(in crate::cli) fn learnt(
         tracing::info!(rows = rows.len(), "a head is learnt");
         move |row| chances(field, looks, &judge, row, spent)
     })
+}
+
+/// Accuracy and APGR of heads that are learnt from ever more of the rows; `whole` is the opinion of those that had all.
+fn learning(field: &Field<'_>, looks: &[Look], plan: &Plan, whole: &Opinion) -> Value {
+    let point = |rows: usize, opinion: &Opinion| {
+        let outcome = field.outcome(opinion);
+        let apgr = outcome.pair.map(|[apgr, ..]| apgr);
+        json!({"rows": rows, "accuracy": outcome.accuracy, "apgr": apgr})
+    };
+    let rows = |field: &Field<'_>| field.lessons.first().map_or(0, Vec::len);
+    let mut points: Vec<Value> = [8, 4, 2]
+        .into_iter()
+        .map(|share| {
+            let some = |all: &Vec<usize>| {
+                let parts = teach::folds(all.len(), share, plan.seed);
+                let rows = all.iter().zip(parts).filter(|(_, part)| *part == 0);
+                rows.map(|(row, _)| *row).collect()
+            };
+            let part = Field {
+                lessons: field.lessons.iter().map(some).collect(),
+                ..field.clone()
+            };
+            let opinion = learnt(&part, looks, plan, &AtomicU64::new(0));
+            point(rows(&part), &opinion)
+        })
+        .collect();
+    points.push(point(rows(field), whole));
+    points.into()
 }
 
 /// What a head says of a row, with everything that it does once the states are there.

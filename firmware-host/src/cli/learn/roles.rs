@@ -28,7 +28,7 @@ use shoal_conductor::{
 
 use super::place::Place;
 use crate::{
-    cli::config,
+    cli::{config, exercises as exercises_of},
     config::Places,
     exit::{Exit, Fault},
     proving::{Ask, Attempt, Ground, Memory},
@@ -40,11 +40,15 @@ const FILE: &str = "roles.json";
 /// How it is learnt.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Tasks to learn from
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    /// Files of tasks, one JSON object a line with id, prompt and check, of which half is held out [default: tasks made for
+    /// this]
+    #[arg(long, value_name = "F", num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// How many tasks to make to learn from
+    #[arg(long, value_name = "N", default_value_t = 60, conflicts_with = "data")]
     tasks: usize,
-    /// Other tasks, on which what was learnt must be better
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    /// How many others to make, on which what was learnt must be better
+    #[arg(long, value_name = "N", default_value_t = 60, conflicts_with = "data")]
     held_out: usize,
     /// Generations
     #[arg(long, value_name = "N", default_value_t = 30)]
@@ -101,8 +105,8 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
         .state
         .clone()
         .unwrap_or_else(|| config.data.join(FILE));
-    let (train, test) = exercises(&stage.ground, &options);
-    let mut kept = begun(&file, &stage, &options)?;
+    let (train, test) = exercises(&stage.ground, &options)?;
+    let mut kept = begun(&file, &stage, &train, &options)?;
     while kept.evolution.generation < options.generations {
         let batches = batches(&train, &options, kept.evolution.generation);
         let mut rewards = Vec::new();
@@ -157,17 +161,29 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
 }
 
 /// Tasks to learn from, and others.
-fn exercises(ground: &Ground, options: &Options) -> (Vec<Exercise>, Vec<Exercise>) {
-    let kinds: Vec<Kind> = Kind::ALL
-        .into_iter()
-        .filter(|kind| *kind != Kind::Code || ground.lacks().is_none())
-        .collect();
-    let make =
-        |count: usize, seed: u64| generate::exercises(count.clamp(BATCH, 10_000), &kinds, seed);
-    (
-        make(options.tasks, options.seed),
-        make(options.held_out, options.seed ^ 0x5eed_0000),
-    )
+fn exercises(ground: &Ground, options: &Options) -> Result<(Vec<Exercise>, Vec<Exercise>), Fault> {
+    if options.data.is_empty() {
+        let kinds: Vec<Kind> = Kind::ALL
+            .into_iter()
+            .filter(|kind| *kind != Kind::Code || ground.lacks().is_none())
+            .collect();
+        let make =
+            |count: usize, seed: u64| generate::exercises(count.clamp(1, 10_000), &kinds, seed);
+        let test = make(options.held_out, options.seed ^ 0x5eed_0000);
+        return Ok((make(options.tasks, options.seed), test));
+    }
+    let mut all = exercises_of(&options.data)?;
+    all.retain(|exercise| ground.can_check(exercise));
+    if all.len() < 2 {
+        let why = ground.lacks().map(|lacks| format!(": {lacks}"));
+        return Err(Fault::usage(format!(
+            "there must be two tasks at least that can be checked here{}",
+            why.unwrap_or_default()
+        )));
+    }
+    fastrand::Rng::with_seed(options.seed).shuffle(&mut all);
+    let test = all.split_off(all.len() / 2);
+    Ok((all, test))
 }
 
 /// The tasks of a generation, the same for all of its candidates.
@@ -179,7 +195,7 @@ fn batches<'e>(all: &'e [Exercise], options: &Options, generation: u64) -> Vec<&
 }
 
 /// The search where it was left, or a new one.
-fn begun(file: &Path, stage: &Stage, options: &Options) -> Result<Kept, Fault> {
+fn begun(file: &Path, stage: &Stage, train: &[Exercise], options: &Options) -> Result<Kept, Fault> {
     let head = stage.learned.head();
     let mut hash = Sha256::new();
     hash.update(head.to_bytes());

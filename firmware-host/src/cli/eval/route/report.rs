@@ -130,6 +130,15 @@ pub fn text(report: &Value) -> String {
         }
         out.push('\n');
     }
+    for point in report["learning"].as_array().into_iter().flatten() {
+        let accuracy = point["accuracy"].as_f64().unwrap_or_default();
+        let apgr = point["apgr"].as_f64();
+        let apgr = apgr.map_or_else(String::new, |apgr| format!(", APGR {apgr:.4}"));
+        out.push_str(&format!(
+            "\nlearnt from {:>6} rows: accuracy {accuracy:.4}{apgr}",
+            point["rows"]
+        ));
+    }
     for (worker, joined) in report["join"].as_object().into_iter().flatten() {
         let of = |key: &str| joined[key].as_f64().unwrap_or_default();
         out.push_str(&format!(
