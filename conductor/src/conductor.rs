@@ -17,6 +17,7 @@ use crate::{
     pace::Paces,
     plan::Plan,
     policy::Policy,
+    prover::Prover,
     reader::Reader,
     route::Route,
     rules::{Rules, Standing},
@@ -48,6 +49,8 @@ pub struct Parts {
     pub desk: Arc<dyn Desk>,
     /// Where the books are kept.
     pub ledger: Arc<dyn Ledger>,
+    /// Runs code in answers, if it is to be run.
+    pub prover: Option<Arc<dyn Prover>>,
     /// How many weights a backbone must have to plan for `shoal-ultra`.
     pub ultra_min_parameters: u64,
 }

@@ -302,6 +302,7 @@ impl Stage {
             journal: Arc::clone(&host) as _,
             desk: Arc::clone(&host) as _,
             ledger: Arc::clone(&host) as _,
+            prover: None,
             ultra_min_parameters: 0,
         });
         Self {

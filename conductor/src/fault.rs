@@ -1,12 +1,14 @@
-//! What is wrong with an answer and shows without a model: it is not the JSON that was asked for, or a sum in it is wrong.
+//! What is wrong with an answer and shows without a model: it is not the JSON that was asked for, a sum in it is wrong, or the
+//! code in it, where that may be run.
 //!
 //! Surer than a verifier, and free. Nothing is said of an answer that is right in form and numbers; that is for a verifier.
 
+mod code;
 mod sums;
 
 use serde_json::Value;
 
-use crate::prompt::Format;
+use crate::{prompt::Format, prover::Prover};
 
 /// The name that these checks have in plan and trace, among those of workers.
 pub const CHECK: &str = "shoal-check";
@@ -20,6 +22,14 @@ pub(crate) fn of(format: &Format, answer: &str) -> Option<String> {
         Format::Grammar(_) => None,
     };
     fault.map(|fault| format!("REVISE: {fault}"))
+}
+
+/// What is wrong with the code in an answer, as a verifier says it.
+pub(crate) async fn of_code(prover: &dyn Prover, asked: &str, answer: &str) -> Option<String> {
+    let program = code::program(asked, answer)?;
+    let ran = prover.prove(&program).await;
+    ran.err()
+        .map(|fault| format!("REVISE: the code was run and ended with {fault}"))
 }
 
 fn json(format: &Format, answer: &str) -> Option<String> {

@@ -26,6 +26,7 @@ mod pace;
 pub mod plan;
 pub mod policy;
 pub mod prompt;
+pub mod prover;
 mod reader;
 pub mod route;
 mod rules;

@@ -25,9 +25,10 @@ pub const MAX_TURNS: u8 = 5;
 pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
     let features = features(run);
     let mut outputs = Outputs::new();
+    let mut remark: Option<String> = None;
     for turn in 1..=MAX_TURNS {
         run.is_cancelled()?;
-        if let Some(remark) = fault(run, turn, &outputs) {
+        if let Some(remark) = remark.take() {
             let job = check(outputs.keys().copied().max(), turn)?;
             let output = run.check(&job, remark, &outputs).await?;
             outputs.insert(turn, output);
@@ -42,10 +43,11 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
             && (run.mode == Mode::Plan || accepts(output.text.text()));
         let who = output.worker.clone();
         outputs.insert(turn, output);
+        remark = fault(run, turn + 1, &outputs).await;
         if accepted {
             return settle(run, outputs, format!("{who} accepts the answer")).await;
         }
-        if last && fault(run, turn + 1, &outputs).is_none() {
+        if last && remark.is_none() {
             return settle(run, outputs, "nobody is to verify the answer".into()).await;
         }
     }
@@ -55,9 +57,14 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
 
 /// What can be seen of the last thing that the user said.
 pub(crate) fn features(run: &Run<'_>) -> Features {
+    Features::of(asked(run))
+}
+
+/// The last thing that the user said.
+fn asked<'r>(run: &'r Run<'_>) -> &'r str {
     let mut messages = run.task.messages.iter().rev();
     let asked = messages.find(|message| message.role == Speaker::User);
-    Features::of(asked.map_or("", |message| message.content.as_str()))
+    asked.map_or("", |message| message.content.as_str())
 }
 
 /// Asks the route for the next turn.
@@ -92,7 +99,7 @@ pub(crate) async fn route(
 }
 
 /// What is wrong with the answer of the turn before, where that shows without a model and there are turns to mend it.
-fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<String> {
+async fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<String> {
     let (_, latest) = outputs.last_key_value()?;
     let looks = run.mode == Mode::Live
         && run.task.effort != Effort::Low
@@ -103,9 +110,17 @@ fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<String> {
     // What is on record goes on as it is there.
     let on_record = run.past.turn(turn).map(|step| step.worker.as_str());
     let is_next = on_record.map_or(run.past.settled.is_none(), |who| who == fault::CHECK);
-    (looks && is_next)
-        .then(|| fault::of(&run.task.format, latest.text.text()))
-        .flatten()
+    if !(looks && is_next) {
+        return None;
+    }
+    let answer = latest.text.text();
+    let found = fault::of(&run.task.format, answer);
+    match &run.parts.prover {
+        Some(prover) if found.is_none() && run.task.format == Format::Text => {
+            fault::of_code(&**prover, asked(run), answer).await
+        }
+        _ => found,
+    }
 }
 
 /// The turn of a check that reads the answer of step `author`.

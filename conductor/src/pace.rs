@@ -21,6 +21,9 @@ const READS: f64 = 10.0;
 /// How much that counts beside the calls.
 const BELIEF: f64 = 0.05;
 
+/// An answer that takes less was there already, and says nothing of what one takes.
+const LEAST: Duration = Duration::from_millis(2);
+
 /// The paces of all workers.
 #[derive(Debug, Default)]
 pub(crate) struct Paces(Mutex<BTreeMap<WorkerId, Pace>>);
@@ -83,6 +86,9 @@ impl Paces {
 impl Under<'_> {
     /// The call is done. With `shares`, what it took is put down to all that were under way with it.
     pub fn done(self, usage: Usage, took: Duration, shares: bool) {
+        if took < LEAST {
+            return;
+        }
         #[expect(clippy::cast_precision_loss, reason = "tokens of one call")]
         let [input, cached, written] =
             [usage.input, usage.cached, usage.output].map(|tokens| tokens.0 as f64);

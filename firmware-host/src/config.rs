@@ -75,6 +75,8 @@ pub struct Config {
     pub ultra_min_parameters: u64,
     /// The head by which `shoal-mini` chooses workers, if it has one.
     pub routing_head: Option<PathBuf>,
+    /// Whether Python in answers is compiled and run, in a sandbox.
+    pub run_code: bool,
     /// Bounds on tasks and stored things.
     pub limits: Limits,
     /// Where the key of the store is, if not where it is by itself.

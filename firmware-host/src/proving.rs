@@ -34,7 +34,7 @@ use crate::{
     head,
     nowhere::Nowhere,
     pool::Pool,
-    sandbox::{Sandbox, SandboxError},
+    sandbox::{self, Sandbox, SandboxError},
 };
 
 /// The most tokens of an answer.
@@ -121,6 +121,7 @@ impl Ground {
             journal: records.clone(),
             desk: Arc::new(Nowhere::MEASURE),
             ledger: Arc::new(Books::default()),
+            prover: sandbox::prover(config).await?,
             ultra_min_parameters: config.ultra_min_parameters,
         })
         .map_err(Fault::usage)?;

@@ -1,12 +1,21 @@
 //! Python that a model wrote, run where it can do no harm: in bubblewrap, with no network, no files but Python's own, and
 //! little time and memory.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use async_trait::async_trait;
+use shoal_conductor::prover::Prover;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    process::Command,
+};
+
+use crate::{config::Config, exit::Fault};
 
 /// How long a program may take by the clock.
 const TIME: Duration = Duration::from_secs(10);
+/// The most that is read of what it says, in bytes.
+const MOST: u64 = 64 << 10;
 /// Runs first in each program: it cannot take back what it gives up here.
 const LIMITS: &str = "import resource as r\n\
                       r.setrlimit(r.RLIMIT_CPU, (5, 5))\n\
@@ -39,6 +48,19 @@ pub enum SandboxError {
     Broken(String),
 }
 
+/// What runs the code in answers, where the config wants that.
+pub async fn prover(config: &Config) -> Result<Option<Arc<dyn Prover>>, Fault> {
+    if !config.run_code {
+        return Ok(None);
+    }
+    match Sandbox::find().await {
+        Ok(sandbox) => Ok(Some(Arc::new(sandbox))),
+        Err(error) => Err(Fault::usage(format!(
+            "[conductor] run_code: {error}; or remove the key from shoal.toml"
+        ))),
+    }
+}
+
 impl Sandbox {
     /// The sandbox, once it was seen to work.
     pub async fn find() -> Result<Self, SandboxError> {
@@ -58,10 +80,15 @@ impl Sandbox {
     }
 
     /// Whether a program comes to its end without an error, in time.
-    pub async fn run(&self, program: &str) -> std::io::Result<bool> {
+    pub async fn run(&self, program: &str) -> io::Result<bool> {
+        Ok(self.tried(program).await?.is_ok())
+    }
+
+    /// The same, with why it did not, in a line.
+    async fn tried(&self, program: &str) -> io::Result<Result<(), String>> {
         // A program that leaves before its end has not come to it.
         let end = format!("{:032x}", fastrand::u128(..));
-        let program = format!("{LIMITS}{program}\nprint(\"{end}\")\n");
+        let whole = format!("{LIMITS}{program}\nprint(\"{end}\")\n");
         let mut command = Command::new(&self.bwrap);
         command
             .args(["--unshare-all", "--die-with-parent", "--new-session"])
@@ -82,21 +109,64 @@ impl Sandbox {
             .args(["--chdir", "/", "/usr/bin/python3", "-I", "-S", "-B", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // One that ended already needs no more of it.
-            let _ = stdin.write_all(program.as_bytes()).await;
+            let _ = stdin.write_all(whole.as_bytes()).await;
         }
-        match tokio::time::timeout(TIME, child.wait_with_output()).await {
-            Ok(output) => {
-                let output = output?;
-                let said = String::from_utf8_lossy(&output.stdout);
-                Ok(output.status.success() && said.trim_end().ends_with(&end))
-            }
-            Err(_) => Ok(false),
+        let (said, complained) = (child.stdout.take(), child.stderr.take());
+        let all = async { tokio::join!(start(said), start(complained), child.wait()) };
+        let Ok((said, complained, status)) = tokio::time::timeout(TIME, all).await else {
+            let seconds = TIME.as_secs();
+            return Ok(Err(format!("no end within {seconds} seconds")));
+        };
+        if status?.success() && said.trim_end().ends_with(&end) {
+            return Ok(Ok(()));
         }
+        Ok(Err(why(program, &complained)))
+    }
+}
+
+/// The start of what a program says. One that says more finds nobody who listens.
+async fn start(pipe: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        // What was read until then is what it said.
+        let _ = pipe.take(MOST).read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The last line of Python's complaint, with the line of the program that it is about.
+fn why(program: &str, complaint: &str) -> String {
+    let last = complaint.lines().rev().find(|line| !line.trim().is_empty());
+    let last = last.unwrap_or("no error, but before its end").trim();
+    let own = LIMITS.lines().count();
+    let about = complaint.lines().rev().find_map(|line| {
+        let (_, rest) = line.split_once("File \"<stdin>\", line ")?;
+        let number: usize = rest
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()?;
+        program.lines().nth(number.checked_sub(own + 1)?)
+    });
+    let short = |text: &str| text.trim().chars().take(200).collect::<String>();
+    match about {
+        Some(line) => format!("{} at: {}", short(last), short(line)),
+        None => short(last),
+    }
+}
+
+#[async_trait]
+impl Prover for Sandbox {
+    async fn prove(&self, program: &str) -> Result<(), String> {
+        self.tried(program).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the sandbox could not be started");
+            Ok(())
+        })
     }
 }
 
@@ -128,5 +198,31 @@ mod tests {
         ] {
             assert_eq!(sandbox.run(program).await.unwrap(), passes, "{program}");
         }
+    }
+
+    #[tokio::test]
+    async fn why_a_program_failed_is_told_in_a_line() {
+        let sandbox = Sandbox::find().await.unwrap();
+        for (program, why) in [
+            (
+                "def f(x):\n    return x\n\nassert f(1) == 2",
+                "AssertionError at: assert f(1) == 2",
+            ),
+            (
+                "x = 1\ny = x / 0",
+                "ZeroDivisionError: division by zero at: y = x / 0",
+            ),
+            ("import sys\nsys.exit(0)", "no error, but before its end"),
+        ] {
+            assert_eq!(sandbox.prove(program).await, Err(why.to_owned()));
+        }
+        let broken = sandbox
+            .prove("compile(\"def f(\", \"answer\", \"exec\")")
+            .await;
+        assert!(broken.unwrap_err().starts_with("SyntaxError"));
+        assert_eq!(sandbox.prove("print(1)").await, Ok(()));
+        // What it says is not kept without end.
+        let loud = sandbox.prove("while True:\n    print('x' * 1000000)").await;
+        assert!(loud.is_err());
     }
 }

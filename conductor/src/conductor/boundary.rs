@@ -263,6 +263,7 @@ impl World {
                 journal: Arc::clone(&host) as _,
                 desk: Arc::clone(&host) as _,
                 ledger: Arc::clone(&host) as _,
+                prover: None,
                 ultra_min_parameters: 0,
             });
             let history = host.events.lock().unwrap().clone();

@@ -172,7 +172,7 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 /// The first block of code, or all of it where there is none.
-fn code(answer: &str) -> String {
+pub(crate) fn code(answer: &str) -> String {
     let mut parts = answer.split("```");
     let whole = parts.next().unwrap_or_default();
     let block = parts.next().map(|block| {

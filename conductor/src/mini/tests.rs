@@ -4,6 +4,7 @@ use crate::{
     fake::{FakeWorker, LOG, POLICY, Stage, id, task},
     label::Label,
     prompt::Format,
+    prover::Prover,
     route::{Route, Situation, Turn},
     task::{Effort, Task},
     trace::Event,
@@ -230,4 +231,36 @@ async fn a_check_that_a_restart_cut_off_is_made_again() {
             .filter(|(_, who)| who == "shoal-check");
         assert_eq!(checks.count(), 1, "cut after {cut}");
     }
+}
+
+/// Takes every program that says "right".
+struct Prove;
+
+#[async_trait::async_trait]
+impl Prover for Prove {
+    async fn prove(&self, program: &str) -> Result<(), String> {
+        if program.contains("right") {
+            return Ok(());
+        }
+        Err("AssertionError at: assert f(1)".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn code_that_fails_the_tests_of_the_task_is_mended_where_it_may_be_run() {
+    let lines = ["```python\nf = wrong\n```", "```python\nf = right\n```"];
+    let asked = task("shoal-mini", "Write a function.\nassert f(1)");
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &lines);
+    let mut stage = Stage::new(POLICY, &[&cloud], None);
+    stage.conductor.parts.prover = Some(Arc::new(Prove));
+    assert_eq!(stage.run(&asked).await.unwrap().text, lines[1]);
+    assert_eq!(roles(&stage).len(), 3);
+    assert!(
+        cloud
+            .read()
+            .contains("REVISE: the code was run and ended with AssertionError at: assert f(1)")
+    );
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &lines);
+    let stage = Stage::new(POLICY, &[&cloud], None);
+    assert_eq!(stage.run(&asked).await.unwrap().text, lines[0]);
 }

@@ -125,6 +125,7 @@ impl Bench {
             journal: part.clone(),
             desk: part.clone(),
             ledger: part,
+            prover: None,
             ultra_min_parameters: 1,
         })
         .unwrap();

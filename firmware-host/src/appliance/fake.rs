@@ -79,6 +79,7 @@ impl Fake {
             journal: Arc::new(store.clone()),
             desk: Arc::new(store.clone()),
             ledger: Arc::new(store.clone()),
+            prover: None,
             ultra_min_parameters: 0,
         });
         Appliance::new(

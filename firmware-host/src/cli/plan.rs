@@ -108,6 +108,7 @@ async fn here(places: &Places, options: Options, out: &mut dyn Write) -> Result<
         journal: Arc::new(Nowhere::PLAN),
         desk: Arc::new(Nowhere::PLAN),
         ledger: Arc::new(Nowhere::PLAN),
+        prover: None,
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;

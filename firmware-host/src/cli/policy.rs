@@ -163,6 +163,7 @@ async fn explain(
         journal: Arc::new(Nowhere::PLAN),
         desk: Arc::new(Nowhere::PLAN),
         ledger: Arc::new(Nowhere::PLAN),
+        prover: None,
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;

@@ -33,6 +33,7 @@ use crate::{
     reload::{self, PolicyState},
     retention,
     running::Running,
+    sandbox,
     secret::Secret,
     store::{self, NewKey, Scope, Store},
     tls::{Certificate, Files, addresses, host_name},
@@ -67,7 +68,7 @@ pub async fn run(places: &Places, out: &mut dyn Write) -> Result<Exit, Fault> {
         ..greeting(places, &config, &board, addresses)
     };
     let relief = pool.relief();
-    let appliance = appliance(&config, policy, pool, &store)?;
+    let appliance = appliance(&config, policy, pool, &store).await?;
     let stopping = CancellationToken::new();
     let watch = Watch {
         roots: Roots::default(),
@@ -244,7 +245,7 @@ fn urls(address: SocketAddr) -> Vec<String> {
     urls
 }
 
-fn appliance(
+async fn appliance(
     config: &Config,
     policy: Policy,
     pool: Pool,
@@ -254,6 +255,7 @@ fn appliance(
     let store_part = Arc::new(store.clone());
     let slots = Slots::new(config.limits.max_running);
     let route = head::route(config, pool.backbone.as_ref())?;
+    let prover = sandbox::prover(config).await?;
     let conductor = Conductor::try_new(Parts {
         policy: Arc::new(policy),
         workers: pool.workers,
@@ -263,6 +265,7 @@ fn appliance(
         journal: store_part.clone(),
         desk: Arc::new(WaitingRoom::new(store.clone(), slots.clone())),
         ledger: store_part,
+        prover,
         ultra_min_parameters: config.ultra_min_parameters,
     })
     .map_err(Fault::usage)?;

@@ -178,6 +178,7 @@ impl Default for HubTable {
 struct ConductorTable {
     ultra_min_parameters: u64,
     routing_head: Option<PathBuf>,
+    run_code: bool,
 }
 
 impl Default for ConductorTable {
@@ -185,6 +186,7 @@ impl Default for ConductorTable {
         Self {
             ultra_min_parameters: 1_000_000_000,
             routing_head: None,
+            run_code: false,
         }
     }
 }
@@ -258,6 +260,7 @@ impl File {
                 .conductor
                 .routing_head
                 .map(|file| Config::resolve(data, file)),
+            run_code: self.conductor.run_code,
             home: self.home_assistant.resolve(&self.telemetry)?,
             fleet: self.fleet.resolve(limits.max_running)?,
             limits,
