@@ -54,6 +54,17 @@ async fn a_simple_task_stays_on_the_board() {
 }
 
 #[tokio::test]
+async fn a_simple_task_leaves_a_board_that_can_do_nothing() {
+    let local = FakeWorker::saying("local", Place::Board, &[]);
+    let cloud = FakeWorker::saying("cloud", Place::Remote, &["Good morning."]);
+    let policy = POLICY.replace("strength = 20", "strength = 3");
+    let stage = Stage::new(&policy, &[&local, &cloud], None);
+    let answer = stage.run(&task("shoal-mini", "Good morning!")).await;
+    assert_eq!(answer.unwrap().text, "Good morning.");
+    assert_eq!(roles(&stage), [(Role::Worker, "cloud".to_owned())]);
+}
+
+#[tokio::test]
 async fn a_revision_is_asked_for_and_after_five_turns_the_latest_answer_stands() {
     let cloud = FakeWorker::saying("cloud", Place::Remote, &["one", "two", "three"]);
     let other = FakeWorker::saying("other", Place::Remote, &["REVISE: no", "REVISE: still no"]);

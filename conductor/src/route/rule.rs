@@ -1,7 +1,7 @@
 //! The first route: a plain rule that a person can follow.
 //!
 //! 1. At high effort a thinker comes first.
-//! 2. Then a worker. A simple task stays on the board; any other goes to the best score: strength, plus 15 for each skill
+//! 2. Then a worker. A simple task stays on the board, unless somebody elsewhere is stronger by more than 60; any other goes to the best score: strength, plus 15 for each skill
 //!    that the task seems to need, minus 10 if a person must be asked, minus what policy says for money, time and energy: if
 //!    it says nothing, a point for each tenth of a cent that a thousand tokens read and written cost and for each second
 //!    that loading its model and then the call take, twice that at low effort and half at high. The board wins ties. Where a routing head says how likely each is to succeed, a hundred times that takes the
@@ -20,6 +20,9 @@ use super::{
 use crate::{
     id::WorkerId, task::Effort, trace::Scored, verdict::Verdict, worker::Place, workflow::Role,
 };
+
+/// How much stronger another must be for a simple task to leave the board, though it may.
+const FAR: u8 = 60;
 
 /// Chances of success by worker, from a routing head.
 type Chances = BTreeMap<String, f32>;
@@ -66,11 +69,7 @@ fn work(situation: &Situation<'_>, why: &str, chances: Option<&Chances>) -> Turn
         let reason = format!("{why}; the routing head says how likely each is to succeed");
         return go(situation, Role::Worker, reason, chances, |_| true);
     }
-    let on_board = situation
-        .candidates(Role::Worker)
-        .iter()
-        .any(|candidate| candidate.place == Place::Board && usable(candidate, situation.effort));
-    if is_simple(situation) && on_board {
+    if is_simple(situation) && board_will_do(situation) {
         let reason = format!("{why}; the task looks simple, so it stays on the board");
         return go(situation, Role::Worker, reason, None, |candidate| {
             candidate.place == Place::Board
@@ -87,6 +86,17 @@ fn work(situation: &Situation<'_>, why: &str, chances: Option<&Chances>) -> Turn
         None,
         |_| true,
     )
+}
+
+/// Whether somebody on the board may work who is not far weaker than everybody else.
+fn board_will_do(situation: &Situation<'_>) -> bool {
+    let strongest = |place: Place| {
+        let all = situation.candidates(Role::Worker).iter();
+        let may = all.filter(|c| c.place == place && usable(c, situation.effort));
+        may.map(|candidate| candidate.known.strength).max()
+    };
+    let elsewhere = strongest(Place::Remote).unwrap_or(0);
+    strongest(Place::Board).is_some_and(|own| own.saturating_add(FAR) >= elsewhere)
 }
 
 fn is_simple(situation: &Situation<'_>) -> bool {
