@@ -199,17 +199,17 @@ fn begun(file: &Path, stage: &Stage, train: &[Exercise], options: &Options) -> R
     let head = stage.learned.head();
     let mut hash = Sha256::new();
     hash.update(head.to_bytes());
+    for exercise in train {
+        hash.update(&exercise.prompt);
+    }
     let Options {
-        tasks,
         population,
         replications,
         sigma,
         seed,
         ..
     } = options;
-    hash.update(format!(
-        "{tasks} {population} {replications} {sigma} {seed}"
-    ));
+    hash.update(format!("{population} {replications} {sigma} {seed}"));
     let of = hex::encode(hash.finalize());
     let from = head.roles.clone().unwrap_or_default();
     match std::fs::read(file) {
