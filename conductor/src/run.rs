@@ -372,9 +372,12 @@ impl<'a> Run<'a> {
 
     /// Passes a text to the caller. One that went away is noticed by whoever holds the cancel token.
     pub async fn say(&self, text: String) {
-        if let Some(listener) = self.text.as_ref().filter(|_| !text.is_empty()) {
+        let listener = self.text.as_ref().filter(|_| !text.is_empty());
+        // Whoever went away has read nothing.
+        if let Some(listener) = listener
+            && listener.send(text).await.is_ok()
+        {
             self.spoken.store(true, Ordering::Relaxed);
-            let _ = listener.send(text).await;
         }
     }
 

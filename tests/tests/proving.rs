@@ -359,3 +359,32 @@ async fn roles_are_learnt_from_whole_tasks_and_a_search_that_was_cut_off_goes_on
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_wrong_sum_is_mended_before_it_is_answered() -> Result<()> {
+    let provider = Scripted::start(|_, body: &Value| {
+        let is_told = body["messages"].to_string().contains("REVISE");
+        let says = if is_told {
+            "12 * 7 = 84"
+        } else {
+            "12 * 7 = 85"
+        };
+        Line::Says(says.to_owned())
+    })
+    .await?;
+    let appliance = Setup::new()?
+        .policy(POLICY)
+        .remote(CLOUD, provider.address(), "any", "key")?
+        .start()
+        .await?;
+    let body =
+        json!({"id": "t1", "model": "shoal-mini", "prompt": "Calculate 12 * 7 and explain why."});
+    let done = appliance.post("/api/tasks?wait=60", body).await?;
+    assert_eq!(done["answer"]["text"], "12 * 7 = 84", "{done}");
+    let shown = appliance.printed_by(&["trace", "t1"]).await?;
+    assert!(
+        shown.contains("verifier by shoal-check") && shown.contains("12 * 7 = 85 (it is 84)"),
+        "{shown}"
+    );
+    Ok(())
+}
