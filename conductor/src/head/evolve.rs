@@ -187,11 +187,11 @@ impl Evolution {
         } else {
             0.0
         };
-        for at in 0..self.mean.len() {
+        for (at, step) in mean_steps.iter().enumerate() {
             let deviation = self.variances[at].sqrt();
-            self.mean[at] += self.sigma * deviation * mean_steps[at];
+            self.mean[at] += self.sigma * deviation * step;
             let pull = moves * (path_rate * (2.0 - path_rate) * effective).sqrt();
-            self.path[at] = (1.0 - path_rate) * self.path[at] + pull * deviation * mean_steps[at];
+            self.path[at] = (1.0 - path_rate) * self.path[at] + pull * deviation * step;
             let lacking = (1.0 - moves) * path_rate * (2.0 - path_rate);
             let old = self.variances[at];
             self.variances[at] = (1.0 - rank_one - rank_mu) * old
