@@ -9,7 +9,7 @@ use crate::{
     fault,
     feature::Features,
     id::WorkerId,
-    prompt::{Format, Speaker},
+    prompt::{Format, asked},
     route::{Done, Situation, Turn},
     run::{Job, Mode, Outputs, Run},
     task::{Effort, Failure},
@@ -57,14 +57,7 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
 
 /// What can be seen of the last thing that the user said.
 pub(crate) fn features(run: &Run<'_>) -> Features {
-    Features::of(asked(run))
-}
-
-/// The last thing that the user said.
-fn asked<'r>(run: &'r Run<'_>) -> &'r str {
-    let mut messages = run.task.messages.iter().rev();
-    let asked = messages.find(|message| message.role == Speaker::User);
-    asked.map_or("", |message| message.content.as_str())
+    Features::of(asked(&run.task.messages))
 }
 
 /// Asks the route for the next turn.
@@ -117,7 +110,7 @@ async fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<String> {
     let found = fault::of(&run.task.format, answer);
     match &run.parts.prover {
         Some(prover) if found.is_none() && run.task.format == Format::Text => {
-            fault::of_code(&**prover, asked(run), answer).await
+            fault::of_code(&**prover, asked(&run.task.messages), answer).await
         }
         _ => found,
     }

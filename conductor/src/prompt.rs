@@ -56,6 +56,14 @@ impl fmt::Debug for Message {
     }
 }
 
+/// What is asked: the last thing that the user says.
+#[must_use]
+pub fn asked(messages: &[Message]) -> &str {
+    let mut said = messages.iter().rev();
+    let asked = said.find(|message| message.role == Speaker::User);
+    asked.map_or("", |message| message.content.as_str())
+}
+
 /// The form that an answer must have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

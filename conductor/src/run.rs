@@ -1,6 +1,7 @@
 //! One task in progress: its steps are judged, cleared, called and recorded here, whoever plans them.
 
 mod call;
+mod check;
 mod pass;
 mod past;
 mod workers;

@@ -206,9 +206,7 @@ impl Ground {
             (Checked::Wrong | Checked::Run(_), _) => false,
         }
     }
-}
 
-impl Ground {
     async fn ran(&self, sandbox: &Sandbox, program: String) -> bool {
         let known = self.all_ran().get(&program).copied();
         if let Some(ran) = known {

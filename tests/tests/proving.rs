@@ -40,6 +40,15 @@ const SAID: [(&str, &str, &str, bool); 4] = [
     ),
 ];
 
+/// A board that is written and not started, and this provider.
+fn beside(provider: Scripted) -> Result<(Scripted, Setup)> {
+    let setup = Setup::new()?
+        .policy(POLICY)
+        .remote(CLOUD, provider.address(), "any", "key")?;
+    setup.write()?;
+    Ok((provider, setup))
+}
+
 async fn board() -> Result<(Scripted, Setup)> {
     let provider = Scripted::start(|_, body: &Value| {
         let asked = body["messages"].to_string();
@@ -57,11 +66,7 @@ async fn board() -> Result<(Scripted, Setup)> {
         )
     })
     .await?;
-    let setup = Setup::new()?
-        .policy(POLICY)
-        .remote(CLOUD, provider.address(), "any", "key")?;
-    setup.write()?;
-    Ok((provider, setup))
+    beside(provider)
 }
 
 #[tokio::test]
@@ -256,11 +261,7 @@ async fn needs_notes() -> Result<(Scripted, Setup)> {
         Line::Says(says)
     })
     .await?;
-    let setup = Setup::new()?
-        .policy(POLICY)
-        .remote(CLOUD, provider.address(), "any", "key")?;
-    setup.write()?;
-    Ok((provider, setup))
+    beside(provider)
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::{
         look::bounded,
         roles::{Move, Roles, facts},
     },
-    prompt::Speaker,
+    prompt::asked,
     worker::Backbone,
     workflow::Role,
 };
@@ -74,9 +74,7 @@ impl Learned {
                 stranger.worker
             ));
         }
-        let mut said = situation.messages.iter().rev();
-        let asked = said.find(|message| message.role == Speaker::User);
-        let prompt = asked.map_or("", |message| message.content.as_str());
+        let prompt = asked(situation.messages);
         if let Some(chances) = self.remembered(prompt) {
             return Ok(chances);
         }
@@ -225,7 +223,7 @@ mod tests {
         },
         label::Label,
         policy::{Choice, WorkerPolicy},
-        prompt::Message,
+        prompt::{Message, Speaker},
         route::Candidate,
         task::Effort,
         unit::{MicroDollars, Price},

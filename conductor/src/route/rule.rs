@@ -1,11 +1,12 @@
 //! The first route: a plain rule that a person can follow.
 //!
 //! 1. At high effort a thinker comes first.
-//! 2. Then a worker. A simple task stays on the board, unless somebody elsewhere is stronger by more than 60; any other goes to the best score: strength, plus 15 for each skill
-//!    that the task seems to need, minus 10 if a person must be asked, minus what policy says for money, time and energy: if
-//!    it says nothing, a point for each tenth of a cent that a thousand tokens read and written cost and for each second
-//!    that loading its model and then the call take, twice that at low effort and half at high. The board wins ties. Where a routing head says how likely each is to succeed, a hundred times that takes the
-//!    place of strength and skills, and simple tasks need no rule of their own.
+//! 2. Then a worker. A simple task stays on the board, unless somebody elsewhere is stronger by more than 60; any other goes
+//!    to the best score: strength, plus 15 for each skill that the task seems to need, minus 10 if a person must be asked,
+//!    minus what policy says for money, time and energy: if it says nothing, a point for each tenth of a cent that a
+//!    thousand tokens read and written cost and for each second that loading its model and then the call take, twice that at
+//!    low effort and half at high. The board wins ties. Where a routing head says how likely each is to succeed, a hundred
+//!    times that takes the place of strength and skills, and simple tasks need no rule of their own.
 //! 3. Then, unless the task is simple, a verifier, if somebody at least as strong as the author, and at less than high
 //!    effort somebody else, may read the answer; then, after REVISE, a worker again.
 

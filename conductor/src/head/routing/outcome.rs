@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     brief::accepts,
-    prompt::Speaker,
+    prompt::asked,
     task::{Target, Task},
     trace::{Event, PlannedStep},
     workflow::Role,
@@ -109,12 +109,10 @@ impl Table {
     /// person said of the final answer overrules that for whoever wrote it. Steps that were told to do something else
     /// than the task say nothing.
     pub fn add_trace(&mut self, task: &Task, events: &[Event]) -> bool {
-        let said = task.messages.iter().rev();
-        let asked = said.clone().find(|message| message.role == Speaker::User);
         let scores = scores_of(task, events);
-        let Some(asked) = asked.filter(|_| !scores.is_empty()) else {
+        if scores.is_empty() {
             return false;
-        };
+        }
         let mut row = vec![None; self.workers.len()];
         for (worker, score) in scores {
             let at = self.place(worker);
@@ -123,7 +121,7 @@ impl Table {
         }
         self.rows.push(Outcome {
             id: task.id.to_string(),
-            prompt: asked.content.clone(),
+            prompt: asked(&task.messages).to_owned(),
             scores: row,
         });
         self.level();
