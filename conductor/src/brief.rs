@@ -14,6 +14,10 @@ pub const ACCEPT: &str = "ACCEPT";
 const THINKER: &str = "You study a task for a colleague who will do it. Say in a few short lines what matters, what \
      to watch out for and in which order to go about it. Do not do the task itself.";
 
+/// What a thinker may add, where a turn follows that is not planned yet.
+const SUGGEST: &str = "If another colleague should study the task too before it is done, end with the line \
+     NEXT: thinker. If not, end with the line NEXT: worker.";
+
 const WORKER: &str = "You do the task. Use the notes of your colleagues where they help. Give the finished answer \
      and nothing else.";
 
@@ -94,7 +98,7 @@ impl Assignment {
         let messages = self.conversation(brief);
         let first = messages.first();
         let is_ours = first.is_some_and(|(speaker, text)| {
-            *speaker == Speaker::System && text.text() == frame_of(brief.role)
+            *speaker == Speaker::System && text.text() == frame_of(brief)
         });
         Draft {
             messages,
@@ -111,7 +115,7 @@ impl Assignment {
         if tail.is_none() && brief.role == Role::Worker && reads_task {
             return self.messages.clone();
         }
-        let mut system = Labelled::ours(frame_of(brief.role));
+        let mut system = Labelled::ours(frame_of(brief));
         let mut messages = Vec::new();
         if reads_task {
             for (speaker, text) in &self.messages {
@@ -135,14 +139,14 @@ impl Assignment {
     }
 }
 
-/// What a worker in a role is told first.
-fn frame_of(role: Role) -> String {
-    let frame = match role {
-        Role::Thinker => THINKER,
-        Role::Worker => WORKER,
-        Role::Verifier => VERIFIER,
-    };
-    format!("{frame} {PLACEHOLDERS}")
+/// What a worker in a role is told first. Who has an instruction is part of a plan, which says what comes next.
+fn frame_of(brief: &Brief<'_>) -> String {
+    match (brief.role, brief.instruction) {
+        (Role::Thinker, None) => format!("{THINKER} {PLACEHOLDERS} {SUGGEST}"),
+        (Role::Thinker, Some(_)) => format!("{THINKER} {PLACEHOLDERS}"),
+        (Role::Worker, _) => format!("{WORKER} {PLACEHOLDERS}"),
+        (Role::Verifier, _) => format!("{VERIFIER} {PLACEHOLDERS}"),
+    }
 }
 
 /// What comes after the conversation: earlier steps, then the instruction.

@@ -31,6 +31,7 @@ mod reader;
 pub mod route;
 mod rules;
 mod run;
+mod suggestion;
 pub mod task;
 pub mod text;
 pub mod trace;

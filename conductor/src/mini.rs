@@ -1,8 +1,8 @@
 //! `shoal-mini`: one worker and role per turn, at most five turns.
 //!
 //! After TRINITY (Sakana AI): thinker, worker and verifier take turns and the verifier's ACCEPT ends it. A verifier
-//! chosen before there is an answer becomes a worker, and at the end of the turns the latest answer stands. Where an answer is
-//! wrong in a way that shows without a model, a check takes the verifier's turn.
+//! chosen before there is an answer becomes a worker, and at the end of the turns the latest answer stands. A thinker may
+//! suggest the next role. Where an answer is wrong in a way that shows without a model, a check takes the verifier's turn.
 
 use crate::{
     brief::accepts,
@@ -12,6 +12,7 @@ use crate::{
     prompt::{Format, asked},
     route::{Done, Situation, Turn},
     run::{Job, Mode, Outputs, Run},
+    suggestion,
     task::{Effort, Failure},
     trace::{Event, PlannedStep},
     worker::{Finish, Place},
@@ -26,6 +27,7 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
     let features = features(run);
     let mut outputs = Outputs::new();
     let mut remark: Option<String> = None;
+    let mut suggested: Option<Role> = None;
     for turn in 1..=MAX_TURNS {
         run.is_cancelled()?;
         if let Some(remark) = remark.take() {
@@ -34,11 +36,15 @@ pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
             outputs.insert(turn, output);
             continue;
         }
-        let (job, last) = match choose(run, turn, &features, &outputs).await? {
+        let (job, last) = match choose(run, turn, &features, &outputs, suggested).await? {
             Next::Go(job, last) => (job, last),
             Next::Stop(reason) => return settle(run, outputs, reason).await,
         };
-        let output = run.step(&job, &outputs).await?;
+        let mut output = run.step(&job, &outputs).await?;
+        suggested = None;
+        if output.role == Role::Thinker {
+            (output.text, suggested) = suggestion::take(output.text);
+        }
         let accepted = output.role == Role::Verifier
             && (run.mode == Mode::Plan || accepts(output.text.text()));
         let who = output.worker.clone();
@@ -67,6 +73,7 @@ pub(crate) async fn route(
     effort: Effort,
     features: &Features,
     outputs: &Outputs,
+    suggested: Option<Role>,
 ) -> Turn {
     let done: Vec<Done> = outputs
         .values()
@@ -86,9 +93,17 @@ pub(crate) async fn route(
         messages: &run.task.messages,
         features,
         done: &done,
+        suggested,
         candidates,
     };
-    run.parts.route.decide(&situation).await
+    let next = run.parts.route.decide(&situation).await;
+    match suggested {
+        Some(role) => {
+            let said = suggestion::said(&situation, role, &next);
+            next.since(&said)
+        }
+        None => next,
+    }
 }
 
 /// What is wrong with the answer of the turn before, where that shows without a model and there are turns to mend it.
@@ -145,6 +160,7 @@ async fn choose(
     turn: u8,
     features: &Features,
     outputs: &Outputs,
+    suggested: Option<Role>,
 ) -> Result<Next, Failure> {
     let on_record = run.past.turn(turn);
     // A check that is on record without its words is made again, or is not one any more.
@@ -157,7 +173,7 @@ async fn choose(
         return Ok(Next::Go(job, run.past.is_settled_after(turn)));
     }
     let has_answer = outputs.values().any(|output| output.role == Role::Worker);
-    match route(run, turn, run.task.effort, features, outputs).await {
+    match route(run, turn, run.task.effort, features, outputs, suggested).await {
         Turn::Stop { reason } if has_answer => Ok(Next::Stop(reason)),
         Turn::Stop { reason } => Err(Failure::NobodyMay { reason }),
         Turn::Go {
@@ -199,23 +215,26 @@ fn job(turn: u8, role: Role, worker: WorkerId, access: Access) -> Job {
     }
 }
 
-/// A thinker reads the task; a verifier also the latest answer; a worker also the latest notes, answer and remarks.
+/// All read the task; a thinker also the notes; a verifier the latest answer; a worker the notes, the latest answer and the
+/// latest remarks.
 fn access(role: Role, outputs: &Outputs) -> Access {
-    let latest = |wanted: Role| {
-        let mut backwards = outputs.iter().rev();
-        backwards
-            .find(|(_, output)| output.role == wanted)
-            .map(|(&number, _)| number)
+    let all = |wanted: Role| {
+        let all = outputs
+            .iter()
+            .filter(move |(_, output)| output.role == wanted);
+        all.map(|(&number, _)| number)
     };
-    let sources: &[Role] = match role {
-        Role::Thinker => &[],
-        Role::Verifier => &[Role::Worker],
-        Role::Worker => &Role::ALL,
-    };
-    sources
-        .iter()
-        .filter_map(|&wanted| latest(wanted))
-        .fold(Access::TASK, Access::with)
+    let notes = all(Role::Thinker);
+    let latest = |wanted| all(wanted).next_back();
+    let (answer, remarks) = (latest(Role::Worker), latest(Role::Verifier));
+    match role {
+        Role::Thinker => notes.fold(Access::TASK, Access::with),
+        Role::Verifier => answer.into_iter().fold(Access::TASK, Access::with),
+        Role::Worker => notes
+            .chain(answer)
+            .chain(remarks)
+            .fold(Access::TASK, Access::with),
+    }
 }
 
 async fn settle(run: &Run<'_>, outputs: Outputs, reason: String) -> Result<(u8, Outputs), Failure> {
@@ -232,5 +251,7 @@ async fn settle(run: &Run<'_>, outputs: Outputs, reason: String) -> Result<(u8, 
     Ok((step, outputs))
 }
 
+#[cfg(test)]
+mod suggested;
 #[cfg(test)]
 mod tests;

@@ -61,6 +61,8 @@ pub struct Situation<'a> {
     pub features: &'a Features,
     /// The turns so far.
     pub done: &'a [Done],
+    /// The role that comes next for the thinker of the last turn, if it says so. The words of a model, not to be trusted.
+    pub suggested: Option<Role>,
     /// For each role, in the order of [`Role::ALL`], everybody in the pool.
     pub candidates: [Vec<Candidate>; 3],
 }
@@ -103,6 +105,16 @@ pub enum Turn {
         /// Why, for a person.
         reason: String,
     },
+}
+
+impl Turn {
+    /// The same with one more reason.
+    pub(crate) fn since(mut self, more: &str) -> Self {
+        let (Self::Go { reason, .. } | Self::Stop { reason }) = &mut self;
+        reason.push_str("; ");
+        reason.push_str(more);
+        self
+    }
 }
 
 /// Chooses turns.

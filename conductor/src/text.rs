@@ -1,6 +1,6 @@
 //! Text that carries its label.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use crate::{
     detect::{Detectors, Finding, settle},
@@ -99,6 +99,21 @@ impl Labelled {
             self.findings = settle(self.findings);
         }
         self
+    }
+
+    /// A part of the text, with the same floor and what was found in that part.
+    #[must_use]
+    pub(crate) fn part(&self, part: Range<usize>) -> Self {
+        let within = |at: usize| at.clamp(part.start, part.end) - part.start;
+        let findings = self.findings.iter().map(|finding| Finding {
+            span: within(finding.span.start)..within(finding.span.end),
+            ..finding.clone()
+        });
+        Self {
+            text: self.text[part.clone()].to_owned(),
+            floor: self.floor,
+            findings: findings.filter(|found| !found.span.is_empty()).collect(),
+        }
     }
 
     /// Puts `other` after this text.

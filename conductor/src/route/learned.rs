@@ -101,6 +101,10 @@ impl Learned {
 #[async_trait]
 impl Route for Learned {
     async fn decide(&self, situation: &Situation<'_>) -> Turn {
+        // Roles were not learnt for it, so it is as the rule has it.
+        if let Some(turn) = rule::think_again(situation) {
+            return turn;
+        }
         let roles = {
             let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
             roles.clone()
@@ -191,6 +195,7 @@ fn is_last(turn: Turn, situation: &Situation<'_>, roles: &Roles, chances: &Chanc
     let after = Situation {
         turn: situation.turn.saturating_add(1),
         done: &done,
+        suggested: None,
         candidates: situation.candidates.clone(),
         ..*situation
     };
@@ -300,6 +305,7 @@ mod tests {
             messages: &messages,
             features: &Features::of("hello"),
             done,
+            suggested: None,
             candidates: [candidates.clone(), candidates.clone(), candidates],
         };
         let learned = Learned::new(head(workers), backbone);

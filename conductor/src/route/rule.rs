@@ -1,6 +1,7 @@
 //! The first route: a plain rule that a person can follow.
 //!
-//! 1. At high effort a thinker comes first.
+//! 1. At high effort a thinker comes first. At more than low effort another one comes then, if the first suggests it and it
+//!    can be somebody else about whom no person must be asked.
 //! 2. Then a worker. A simple task stays on the board, unless somebody elsewhere is stronger by more than 60; any other goes
 //!    to the best score: strength, plus 15 for each skill that the task seems to need, minus 10 if a person must be asked,
 //!    minus what policy says for money, time and energy: if it says nothing, a point for each tenth of a cent that a
@@ -19,7 +20,8 @@ use super::{
     utility::{Quality, score},
 };
 use crate::{
-    id::WorkerId, task::Effort, trace::Scored, verdict::Verdict, worker::Place, workflow::Role,
+    id::WorkerId, suggestion, task::Effort, trace::Scored, verdict::Verdict, worker::Place,
+    workflow::Role,
 };
 
 /// How much stronger another must be for a simple task to leave the board, though it may.
@@ -47,8 +49,22 @@ pub(super) fn works_next(situation: &Situation<'_>) -> bool {
     }
 }
 
+/// The turn of the other thinker that the first one suggested, where there is to be one.
+pub(super) fn think_again(situation: &Situation<'_>) -> Option<Turn> {
+    let is_asked = situation.suggested == Some(Role::Thinker);
+    (is_asked && suggestion::barred(situation).is_none()).then(|| {
+        let reason = "the task is to be studied once more".to_owned();
+        go(situation, Role::Thinker, reason, None, |candidate| {
+            suggestion::may_think(situation, candidate)
+        })
+    })
+}
+
 /// The next turn; with chances, whoever works is chosen by them.
 pub(super) fn decide(situation: &Situation<'_>, chances: Option<&Chances>) -> Turn {
+    if let Some(turn) = think_again(situation) {
+        return turn;
+    }
     let why = match situation.done.last() {
         None if situation.effort == Effort::High => {
             let reason = "high effort begins with a thinker".to_owned();
@@ -162,7 +178,7 @@ fn verifiable(situation: &Situation<'_>, author: &WorkerId, strength: u8) -> boo
         .any(|candidate| may_verify(situation, candidate, author, strength))
 }
 
-pub(super) fn usable(candidate: &Candidate, effort: Effort) -> bool {
+pub(crate) fn usable(candidate: &Candidate, effort: Effort) -> bool {
     match candidate.ruling.verdict {
         Verdict::Refuse => false,
         Verdict::Ask => effort > Effort::Low,

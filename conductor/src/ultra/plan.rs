@@ -111,7 +111,8 @@ async fn one_step(
 ) -> Result<Planned, Failure> {
     let effort = run.task.effort.min(Effort::Medium);
     let features = mini::features(run);
-    let (worker, reason) = match mini::route(run, 1, effort, &features, &Outputs::new()).await {
+    let (worker, reason) = match mini::route(run, 1, effort, &features, &Outputs::new(), None).await
+    {
         Turn::Go { worker, reason, .. } => (worker, reason),
         Turn::Stop { reason } => return Err(Failure::NobodyMay { reason }),
     };

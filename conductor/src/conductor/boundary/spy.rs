@@ -39,10 +39,12 @@ pub(super) enum Answer {
     Guesses,
     Accept,
     Revise,
+    /// All that it read, and that another thinker should read it.
+    Suggest,
     BreaksOff,
 }
 
-pub(super) const ANSWERS: [Answer; 11] = [
+pub(super) const ANSWERS: [Answer; 12] = [
     Answer::Echo,
     Answer::Lower,
     Answer::Spaced,
@@ -53,6 +55,7 @@ pub(super) const ANSWERS: [Answer; 11] = [
     Answer::Guesses,
     Answer::Accept,
     Answer::Revise,
+    Answer::Suggest,
     Answer::BreaksOff,
 ];
 
@@ -71,6 +74,7 @@ impl Answer {
                 .collect(),
             Self::Accept => format!("ACCEPT {read}"),
             Self::Revise => format!("REVISE {read}"),
+            Self::Suggest => format!("{read}\nNEXT: thinker"),
             Self::BreaksOff => return None,
         })
     }
