@@ -5,6 +5,7 @@
 //! are not built in, each being a vector that some calibration tasks give.
 
 pub mod ability;
+pub mod approval;
 pub mod baseline;
 pub mod curve;
 pub mod judge;
@@ -22,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::{
     ability::Ability,
+    approval::Approvals,
     judge::{Judge, Scale},
     look::{BUCKETS, Look, PLAIN},
     roles::{FACTS, Move, Roles},
@@ -48,6 +50,8 @@ pub struct Routing {
     pub judge: Judge,
     /// How turns are chosen; none is by the rule.
     pub roles: Option<Roles>,
+    /// What people said when they were asked whether a worker may read a step.
+    pub approvals: Approvals,
 }
 
 /// The way of reading that routing heads are taught with: once, and no further than the layers that help.
@@ -123,6 +127,7 @@ impl Routing {
             ("factors", judge.factors.to_string()),
             ("workers", json(&workers)),
         ];
+        let asked = (!self.approvals.is_empty()).then(|| ("approvals", json(&self.approvals)));
         let abilities: Vec<f32> = judge.abilities.values().flat_map(|a| a.0.clone()).collect();
         let width = judge.scale.width();
         let arrays = [
@@ -142,8 +147,10 @@ impl Routing {
         });
         Tensors {
             metadata: metadata
+                .into_iter()
+                .chain(asked)
                 .map(|(name, value)| (name.to_owned(), value))
-                .into(),
+                .collect(),
             arrays: arrays
                 .into_iter()
                 .chain(roles)
@@ -216,6 +223,12 @@ impl Routing {
             }
             None => None,
         };
+        let approvals = match metadata.get("approvals") {
+            Some(said) => {
+                serde_json::from_str(said).map_err(|error| parsed("approvals", &error))?
+            }
+            None => Approvals::default(),
+        };
         Ok(Self {
             backbone: said("backbone_sha256")?.to_owned(),
             reading,
@@ -226,6 +239,7 @@ impl Routing {
                 abilities: workers.into_iter().zip(abilities).collect(),
             },
             roles,
+            approvals,
         })
     }
 }

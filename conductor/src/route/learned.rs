@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use super::{
     Done, Route, Situation, Turn,
     rule::{self, decide},
+    utility::Odds,
 };
 use crate::{
     head::routing::{
@@ -112,23 +113,16 @@ impl Route for Learned {
         if roles.is_none() && !rule::works_next(situation) {
             return decide(situation, None);
         }
-        match (self.chances(situation).await, roles) {
-            (Ok(chances), Some(roles)) => by_roles(situation, &roles, &chances),
-            (Ok(chances), None) => decide(situation, Some(&chances)),
+        let chances = self.chances(situation).await;
+        let odds = |right| Odds {
+            right,
+            approvals: &self.head.approvals,
+        };
+        match (&chances, roles) {
+            (Ok(chances), Some(roles)) => by_roles(situation, &roles, odds(chances)),
+            (Ok(chances), None) => decide(situation, Some(odds(chances))),
             (Err(why), _) => match decide(situation, None) {
-                Turn::Go {
-                    role,
-                    worker,
-                    reason,
-                    candidates,
-                    last,
-                } => Turn::Go {
-                    role,
-                    worker,
-                    reason: format!("{reason}; by the policy's strength, since {why}"),
-                    candidates,
-                    last,
-                },
+                go @ Turn::Go { .. } => go.since(&format!("by the policy's strength, since {why}")),
                 stop @ Turn::Stop { .. } => stop,
             },
         }
@@ -147,8 +141,8 @@ fn moves(situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Vec<(Mo
     })
 }
 
-fn by_roles(situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Turn {
-    let ranked = moves(situation, roles, chances);
+fn by_roles(situation: &Situation<'_>, roles: &Roles, odds: Odds<'_>) -> Turn {
+    let ranked = moves(situation, roles, odds.right);
     let (best, points) = ranked.first().copied().unwrap_or((Move::Work, 0.0));
     let others: Vec<String> = ranked
         .iter()
@@ -163,10 +157,10 @@ fn by_roles(situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Turn
     match best {
         Move::Think => rule::go(situation, Role::Thinker, reason, None, |_| true),
         Move::Work => is_last(
-            rule::go(situation, Role::Worker, reason, Some(chances), |_| true),
+            rule::go(situation, Role::Worker, reason, Some(odds), |_| true),
             situation,
             roles,
-            chances,
+            odds.right,
         ),
         Move::Verify => {
             rule::verifier(situation, Some(reason.clone())).unwrap_or(Turn::Stop { reason })
@@ -176,37 +170,27 @@ fn by_roles(situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Turn
 }
 
 /// The turn of a worker, the last one where the answer would then stand.
-fn is_last(turn: Turn, situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Turn {
-    let Turn::Go {
-        role,
-        worker,
-        reason,
-        candidates,
-        ..
-    } = turn
-    else {
-        return turn;
-    };
-    let mut done = situation.done.to_vec();
-    done.push(Done {
-        role,
-        worker: worker.clone(),
-    });
-    let after = Situation {
-        turn: situation.turn.saturating_add(1),
-        done: &done,
-        suggested: None,
-        candidates: situation.candidates.clone(),
-        ..*situation
-    };
-    let next = moves(&after, roles, chances);
-    Turn::Go {
-        last: next.first().is_none_or(|(of, _)| *of == Move::Stop),
-        role,
-        worker,
-        reason,
-        candidates,
+fn is_last(mut turn: Turn, situation: &Situation<'_>, roles: &Roles, chances: &Chances) -> Turn {
+    if let Turn::Go {
+        role, worker, last, ..
+    } = &mut turn
+    {
+        let mut done = situation.done.to_vec();
+        done.push(Done {
+            role: *role,
+            worker: worker.clone(),
+        });
+        let after = Situation {
+            turn: situation.turn.saturating_add(1),
+            done: &done,
+            suggested: None,
+            candidates: situation.candidates.clone(),
+            ..*situation
+        };
+        let next = moves(&after, roles, chances);
+        *last = next.first().is_none_or(|(of, _)| *of == Move::Stop);
     }
+    turn
 }
 
 #[cfg(test)]
@@ -254,6 +238,7 @@ mod tests {
             reading: reading(),
             judge,
             roles: None,
+            approvals: serde_json::from_str(r#"{"denied":{"yes":1,"no":20}}"#).unwrap(),
         })
     }
 
@@ -375,6 +360,26 @@ mod tests {
         assert_eq!(who, "local");
         let (who, _, _) = went(turn(&even, Effort::Medium, vec![remote, board("local", 5)]).await);
         assert_eq!(who, "other");
+    }
+
+    #[tokio::test]
+    async fn whom_people_deny_is_asked_for_less() {
+        let who = async |name: &str, verdict| {
+            let mut remote = candidate(name, Place::Remote, 0.0, 0);
+            remote.ruling.verdict = verdict;
+            let all = vec![remote, candidate("local", Place::Board, 0.0, 0)];
+            // 40 % on the board, and 88 % elsewhere.
+            let chances = [("local", -0.4), (name, 2.0)];
+            went(turn(&chances, Effort::Medium, all).await)
+        };
+        assert_eq!(who("asked", Verdict::Ask).await.0, "asked");
+        assert_eq!(who("denied", Verdict::Run).await.0, "denied");
+        let (worker, _, scores) = who("denied", Verdict::Ask).await;
+        assert_eq!(worker, "local");
+        assert!(
+            scores[1].contains("88 %, times 20 % that a person agrees, "),
+            "{scores:?}"
+        );
     }
 
     #[tokio::test]

@@ -7,17 +7,16 @@
 //!    minus what policy says for money, time and energy: if it says nothing, a point for each tenth of a cent that a
 //!    thousand tokens read and written cost and for each second that loading its model and then the call take, twice that at
 //!    low effort and half at high. The board wins ties. Where a routing head says how likely each is to succeed, a hundred
-//!    times that takes the place of strength and skills, and simple tasks need no rule of their own.
+//!    times that takes the place of strength and skills, if a person must be asked times the chance of a yes, and simple
+//!    tasks need no rule of their own.
 //! 3. Then, unless the task is simple, a verifier, if somebody at least as strong as the author, and at less than high
 //!    effort somebody else, may read the answer; then, after REVISE, a worker again.
-
-use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
 use super::{
     Candidate, Route, Situation, Turn,
-    utility::{Quality, score},
+    utility::{Odds, Quality, score},
 };
 use crate::{
     id::WorkerId, suggestion, task::Effort, trace::Scored, verdict::Verdict, worker::Place,
@@ -26,9 +25,6 @@ use crate::{
 
 /// How much stronger another must be for a simple task to leave the board, though it may.
 const FAR: u8 = 60;
-
-/// Chances of success by worker, from a routing head.
-type Chances = BTreeMap<String, f32>;
 
 /// Strength, skills, price and the gate's verdict, added up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,8 +56,8 @@ pub(super) fn think_again(situation: &Situation<'_>) -> Option<Turn> {
     })
 }
 
-/// The next turn; with chances, whoever works is chosen by them.
-pub(super) fn decide(situation: &Situation<'_>, chances: Option<&Chances>) -> Turn {
+/// The next turn; with odds, whoever works is chosen by them.
+pub(super) fn decide(situation: &Situation<'_>, odds: Option<Odds<'_>>) -> Turn {
     if let Some(turn) = think_again(situation) {
         return turn;
     }
@@ -77,14 +73,14 @@ pub(super) fn decide(situation: &Situation<'_>, chances: Option<&Chances>) -> Tu
             Role::Verifier => "the verifier asked for a revision",
         },
     };
-    work(situation, why, chances)
+    work(situation, why, odds)
 }
 
 /// The strongest that may work on it; the board where the task is simple.
-fn work(situation: &Situation<'_>, why: &str, chances: Option<&Chances>) -> Turn {
-    if chances.is_some() {
+fn work(situation: &Situation<'_>, why: &str, odds: Option<Odds<'_>>) -> Turn {
+    if odds.is_some() {
         let reason = format!("{why}; the routing head says how likely each is to succeed");
-        return go(situation, Role::Worker, reason, chances, |_| true);
+        return go(situation, Role::Worker, reason, odds, |_| true);
     }
     if is_simple(situation) && board_will_do(situation) {
         let reason = format!("{why}; the task looks simple, so it stays on the board");
@@ -191,11 +187,11 @@ pub(super) fn go(
     situation: &Situation<'_>,
     role: Role,
     reason: String,
-    chances: Option<&Chances>,
+    odds: Option<Odds<'_>>,
     fits: impl Fn(&Candidate) -> bool,
 ) -> Turn {
     let all = situation.candidates(role);
-    let quality = chances.map_or(Quality::Policy(situation.features), Quality::Head);
+    let quality = odds.map_or(Quality::Policy(situation.features), Quality::Head);
     let mut ranked: Vec<(&Candidate, Scored)> = all
         .iter()
         .filter(|candidate| fits(candidate))

@@ -1,25 +1,36 @@
 //! What a worker is worth for one turn: points for quality, less points for money, time, energy and asking a person.
 //!
-//! A point is a hundredth of a sure success. What money, time and energy cost is the policy's; at low effort they count twice,
-//! at high effort half. Money is that of a thousand tokens read and written.
+//! A point is a hundredth of a sure success. Where a person must be asked, it is one that only a yes makes possible, as far as
+//! a routing head knows what people say. What money, time and energy cost is the policy's; at low effort they count
+//! twice, at high effort half. Money is that of a thousand tokens read and written.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use super::Candidate;
 use crate::{
-    feature::Features, policy::Choice, task::Effort, trace::Scored, unit::Tokens, verdict::Verdict,
+    feature::Features, head::routing::approval::Approvals, policy::Choice, task::Effort,
+    trace::Scored, unit::Tokens, verdict::Verdict,
 };
 
 const SKILL: f64 = 15.0;
 const ASKING: f64 = 10.0;
+
+/// What a routing head says of those who may work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Odds<'a> {
+    /// The chance of success, from 0 to 1, by worker.
+    pub right: &'a BTreeMap<String, f32>,
+    /// What people say where they must be asked.
+    pub approvals: &'a Approvals,
+}
 
 /// Where the points for quality come from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Quality<'a> {
     /// Strength and skills, as the policy says.
     Policy(&'a Features),
-    /// The chance of success that the routing head gives, from 0 to 1, by worker.
-    Head(&'a std::collections::BTreeMap<String, f32>),
+    /// The chance that choosing a worker leads to a right answer by it.
+    Head(Odds<'a>),
 }
 
 /// How much a point's worth of money or time counts.
@@ -53,10 +64,18 @@ pub(super) fn score(
             );
             (f64::from(known.strength) + skills, why)
         }
-        Quality::Head(chances) => {
-            let chance = chances.get(candidate.worker.as_str()).copied();
+        Quality::Head(odds) => {
+            let worker = candidate.worker.as_str();
+            let chance = odds.right.get(worker).copied();
             let points = 100.0 * f64::from(chance.unwrap_or(0.0));
-            (points, format!("chance of success {points:.0} %"))
+            let why = format!("chance of success {points:.0} %");
+            match odds.approvals.chance(worker) {
+                yes if candidate.ruling.verdict == Verdict::Ask && yes < 1.0 => {
+                    let agrees = format!(", times {:.0} % that a person agrees", 100.0 * yes);
+                    (points * yes, why + &agrees)
+                }
+                _ => (points, why),
+            }
         }
     };
     let cost = known.price.of(Tokens(1_000), Tokens(1_000));

@@ -108,6 +108,10 @@ impl Table {
     /// A worker's answer is as good as the verifier, or the check, that read it last said: 1 if accepted, else 0. What a
     /// person said of the final answer overrules that for whoever wrote it. Steps that were told to do something else
     /// than the task say nothing.
+    ///
+    /// A person who was asked whether a step may go to a worker said it before there was an answer. A yes confirms nothing, and
+    /// a no is no fault of that worker: whoever did the step is judged, by what was said of its answer. What a yes or no does
+    /// say is in [`Approvals`](super::approval::Approvals).
     pub fn add_trace(&mut self, task: &Task, events: &[Event]) -> bool {
         let scores = scores_of(task, events);
         if scores.is_empty() {
@@ -201,6 +205,7 @@ mod tests {
     use super::*;
     use crate::{
         fake::{self, FakeWorker, Stage},
+        trace::Decision,
         worker::Place,
     };
 
@@ -229,6 +234,33 @@ mod tests {
         assert_eq!(revised.rows[0].scores, [Some(0.0)]);
         let rated = learnt(&[&["K3"], &["ACCEPT"]], Some(0.25)).await;
         assert_eq!(rated.rows[0].scores, [Some(0.25)]);
+    }
+
+    #[tokio::test]
+    async fn what_people_decide_before_an_answer_says_only_whose_it_is() {
+        let policy = fake::POLICY.replace("\"redact\"", "\"approve\"");
+        let by = || "ana".to_owned();
+        for (decision, author) in [
+            (Decision::Approved { by: by() }, "cloud"),
+            (Decision::Denied { by: by() }, "local"),
+            (Decision::Expired, "local"),
+        ] {
+            let local = FakeWorker::saying("local", Place::Board, &["K3"]);
+            let cloud = FakeWorker::saying("cloud", Place::Remote, &["K3"]);
+            let stage = Stage::new(&policy, &[&local, &cloud], None);
+            *stage.host.decision.lock().unwrap() = Some(decision);
+            let task = fake::task("shoal-mini", fake::LOG);
+            stage.run(&task).await.unwrap();
+            let mut events = stage.events();
+            let mut table = Table::default();
+            assert!(!table.add_trace(&task, &events), "nobody read the answer");
+            events.push(Event::Rated {
+                by: by(),
+                score: 1.0,
+            });
+            assert!(table.add_trace(&task, &events));
+            assert_eq!(table.workers, [author]);
+        }
     }
 
     #[tokio::test]

@@ -50,6 +50,7 @@ fn head(judge: Judge) -> Routing {
         reading: reading(),
         judge,
         roles: None,
+        approvals: Approvals::default(),
     }
 }
 
@@ -224,4 +225,30 @@ fn roles_go_along_with_a_head_and_broken_ones_are_refused() {
     tensors.arrays.get_mut("roles").unwrap().shape = [roles::FACTS, 4];
     let broken = Routing::try_from_bytes(&tensors.to_bytes()).unwrap_err();
     assert!(broken.to_string().contains("roles"), "{broken}");
+}
+
+#[test]
+fn what_people_said_goes_along_with_a_head_and_what_is_none_of_it_is_refused() {
+    let (table, looks) = world(120);
+    let mut head = head(learnt(&table, &looks, 120));
+    assert!(
+        !Tensors::try_from_bytes(&head.to_bytes())
+            .unwrap()
+            .metadata
+            .contains_key("approvals")
+    );
+    head.approvals = serde_json::from_str(r#"{"cloud":{"yes":1,"no":7}}"#).unwrap();
+    let bytes = head.to_bytes();
+    let read = Routing::try_from_bytes(&bytes).unwrap();
+    assert_eq!(read.approvals, head.approvals);
+    let mut tensors = Tensors::try_from_bytes(&bytes).unwrap();
+    for wrong in [
+        "7",
+        r#"{"cloud":{"yes":-1,"no":0}}"#,
+        r#"{"cloud":{"yes":1,"no":0,"so":1}}"#,
+    ] {
+        tensors.metadata.insert("approvals".into(), wrong.into());
+        let broken = Routing::try_from_bytes(&tensors.to_bytes()).unwrap_err();
+        assert!(broken.to_string().contains("approvals"), "{broken}");
+    }
 }

@@ -7,7 +7,7 @@ use std::{io::Write, path::PathBuf};
 use clap::Args;
 use serde_json::json;
 use shoal_conductor::{
-    head::routing::{Routing, outcome::Table, teach::Lessons},
+    head::routing::{Routing, approval::Approvals, outcome::Table, teach::Lessons},
     task::State,
 };
 
@@ -32,7 +32,8 @@ pub struct Options {
     /// Files of outcomes, one JSON object a line: {"id", "prompt", "scores": {worker: 0 to 1}}
     #[arg(long, value_name = "F", required_unless_present_any = ["from_traces", "rollback"], num_args = 1..)]
     data: Vec<PathBuf>,
-    /// Learn from this appliance's own tasks, too: what verifiers and `shoal feedback` said of the answers
+    /// Learn from this appliance's own tasks, too: what verifiers and `shoal feedback` said of the answers, and how often
+    /// people approved of a worker
     #[arg(long)]
     from_traces: bool,
     /// Where the head goes
@@ -92,6 +93,15 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
     let is_trial = place.is_some();
     // They go by the chances, whoever says those.
     let roles = now.as_ref().and_then(|head| head.roles.clone());
+    // Without traces it stays as people said before.
+    let approvals = match &traces {
+        Some((_, approvals)) => approvals.clone(),
+        None => now
+            .as_ref()
+            .map(|head| head.approvals.clone())
+            .unwrap_or_default(),
+    };
+    let traces = traces.map(|(tasks, _)| tasks);
     let (head, rows, trial) = tokio::task::spawn_blocking(move || {
         let rows: Vec<usize> = (0..table.rows.len()).collect();
         let trial = is_trial.then(|| live::trial(&table, &looks, now.as_ref(), &plan));
@@ -105,6 +115,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             reading,
             judge,
             roles,
+            approvals,
         };
         (head, rows.len(), trial)
     })
@@ -129,6 +140,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             "bytes": bytes.len(),
             "rows": rows,
             "from_traces": traces,
+            "approvals": head.approvals,
             "workers": workers,
             "factors": head.judge.factors,
             "backbone_sha256": head.backbone,
@@ -157,6 +169,14 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             "{traces} of the prompts are of this appliance's own tasks"
         )?;
     }
+    for (worker, said) in head.approvals.iter() {
+        let all = said.yes.saturating_add(said.no);
+        let yes = said.yes;
+        writeln!(
+            out,
+            "asked whether {worker} may read a step, people said yes {yes} times of {all}"
+        )?;
+    }
     if place.is_some() {
         writeln!(
             out,
@@ -166,23 +186,29 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
     Ok(Exit::Done)
 }
 
-/// Adds what the appliance's own traces say, and gives of how many tasks they do.
-async fn from_traces(places: &Places, table: &mut Table) -> Result<usize, Fault> {
+/// Adds what the appliance's own traces say of answers, and gives of how many tasks they do; and what people said when they were
+/// asked, also in tasks that failed since it was no.
+async fn from_traces(places: &Places, table: &mut Table) -> Result<(usize, Approvals), Fault> {
     let store = store(places).await?;
-    let filter = TaskFilter {
-        state: Some(State::Done),
-        limit: MOST,
-        ..TaskFilter::default()
-    };
-    let mut added = 0;
-    for head in store.tasks(filter).await? {
-        // One that was forgotten since is of no use.
-        let Some(record) = store.task(&head.id).await? else {
-            continue;
+    let (mut added, mut approvals) = (0, Approvals::default());
+    for state in [State::Done, State::Failed] {
+        let filter = TaskFilter {
+            state: Some(state),
+            limit: MOST,
+            ..TaskFilter::default()
         };
-        let entries = store.trace(&head.id).await?;
-        let events: Vec<_> = entries.into_iter().map(|entry| entry.event).collect();
-        added += usize::from(table.add_trace(&record.task, &events));
+        for head in store.tasks(filter).await? {
+            // One that was forgotten since is of no use.
+            let Some(record) = store.task(&head.id).await? else {
+                continue;
+            };
+            let entries = store.trace(&head.id).await?;
+            let events: Vec<_> = entries.into_iter().map(|entry| entry.event).collect();
+            approvals.add(&events);
+            if state == State::Done {
+                added += usize::from(table.add_trace(&record.task, &events));
+            }
+        }
     }
-    Ok(added)
+    Ok((added, approvals))
 }
