@@ -7,8 +7,10 @@
 pub mod ability;
 pub mod approval;
 pub mod baseline;
+mod component;
 pub mod curve;
 pub mod judge;
+pub mod likeness;
 pub mod look;
 pub mod measure;
 pub mod outcome;
@@ -25,6 +27,7 @@ use self::{
     ability::Ability,
     approval::Approvals,
     judge::{Judge, Scale},
+    likeness::{DIRECTIONS, Likeness, PROMPTS},
     look::{BUCKETS, Look, PLAIN},
     roles::{FACTS, Move, Roles},
 };
@@ -35,7 +38,7 @@ use super::{
 };
 
 /// The version of the file.
-const VERSION: &str = "shoal-routing/1";
+const VERSION: &str = "shoal-routing/2";
 /// The most factors and the most workers.
 const MOST: usize = 1_024;
 
@@ -125,6 +128,8 @@ impl Routing {
             ("prompt_format_sha256", prompt_format(&self.reading)),
             ("width", judge.scale.width().to_string()),
             ("factors", judge.factors.to_string()),
+            ("directions", judge.likeness.count.to_string()),
+            ("prompts", judge.likeness.len().to_string()),
             ("workers", json(&workers)),
         ];
         let asked = (!self.approvals.is_empty()).then(|| ("approvals", json(&self.approvals)));
@@ -135,8 +140,21 @@ impl Routing {
             ("scale", [1, width], judge.scale.norm.scale.clone()),
             ("rarity", [1, BUCKETS], judge.scale.rarity.clone()),
             (
+                "directions",
+                [width.saturating_sub(PLAIN), judge.likeness.count],
+                judge.likeness.directions.clone(),
+            ),
+            (
+                "prompts",
+                [judge.likeness.count, judge.likeness.len()],
+                judge.likeness.prompts.clone(),
+            ),
+            (
                 "weights",
-                [width + BUCKETS + 1, judge.factors],
+                [
+                    teach::weights_rows(width + judge.likeness.len()),
+                    judge.factors,
+                ],
                 judge.weights.clone(),
             ),
             ("abilities", [workers.len(), judge.factors + 1], abilities),
@@ -190,6 +208,10 @@ impl Routing {
                 .ok_or_else(|| parsed(name, &"too large"))
         };
         let (width, factors) = (number("width")?, number("factors")?);
+        let (directions, prompts) = (number("directions")?, number("prompts")?);
+        if directions > DIRECTIONS || prompts > PROMPTS || (directions == 0) != (prompts == 0) {
+            return Err(parsed("prompts", &"none, or too many"));
+        }
         let workers: Vec<String> =
             serde_json::from_str(said("workers")?).map_err(|error| parsed("workers", &error))?;
         if factors == 0 || factors > MOST || workers.len() > MOST {
@@ -211,7 +233,12 @@ impl Routing {
             },
             rarity: take("rarity", [1, BUCKETS])?,
         };
-        let weights = take("weights", [teach::weights_rows(width), factors])?;
+        let likeness = Likeness {
+            directions: take("directions", [width.saturating_sub(PLAIN), directions])?,
+            prompts: take("prompts", [directions, prompts])?,
+            count: directions,
+        };
+        let weights = take("weights", [teach::weights_rows(width + prompts), factors])?;
         let abilities = take("abilities", [workers.len(), factors + 1])?;
         let abilities = abilities.chunks_exact(factors + 1);
         let abilities = abilities.map(|numbers| Ability(numbers.to_vec()));
@@ -234,6 +261,7 @@ impl Routing {
             reading,
             judge: Judge {
                 scale,
+                likeness,
                 factors,
                 weights,
                 abilities: workers.into_iter().zip(abilities).collect(),

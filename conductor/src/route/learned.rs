@@ -205,6 +205,7 @@ mod tests {
             routing::{
                 ability::Ability,
                 judge::{Judge, Scale},
+                likeness::Likeness,
                 look::{BUCKETS, Look},
                 reading,
             },
@@ -228,6 +229,7 @@ mod tests {
             weights: vec![0.0; scale.width() + BUCKETS + 1],
             factors: 1,
             scale,
+            likeness: Likeness::default(),
             abilities: workers
                 .iter()
                 .map(|(name, offset)| ((*name).to_owned(), Ability(vec![*offset, 0.0])))

@@ -24,8 +24,8 @@ pub struct Lesson {
     /// data folder]
     #[arg(long, value_name = "DIR")]
     states: Option<PathBuf>,
-    /// The share of scores that is left out by chance while learning
-    #[arg(long, value_name = "X", default_value_t = 0.1)]
+    /// The share of scores that is left out by chance while learning, to see what gaps cost
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
     absent: f32,
     /// Where chance begins
     #[arg(long, value_name = "N", default_value_t = 1)]

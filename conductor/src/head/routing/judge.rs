@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ability::{Ability, Belief},
+    likeness::Likeness,
     look::{BUCKETS, Look, PLAIN},
 };
 use crate::head::{
@@ -33,9 +34,11 @@ pub type Row = (Vec<f32>, Vec<(u16, f32)>);
 pub struct Judge {
     /// How looks become rows.
     pub scale: Scale,
+    /// Prompts that others are held against.
+    pub likeness: Likeness,
     /// How many factors there are.
     pub factors: usize,
-    /// A row of factors for each number of a row, for each place of the words, and one that is added.
+    /// A row of factors for each number of a row, for each likeness, for each place of the words, and one that is added.
     pub weights: Vec<f32>,
     /// The workers that it knows.
     pub abilities: BTreeMap<String, Ability>,
@@ -115,7 +118,8 @@ impl Judge {
     /// What the prompt asks for.
     #[must_use]
     pub fn factors(&self, look: &Look) -> Vec<f32> {
-        let (dense, words) = self.scale.row(look);
+        let (mut dense, words) = self.scale.row(look);
+        dense.extend(self.likeness.to(&dense));
         let weights = |at: usize| {
             let from = at * self.factors;
             self.weights

@@ -1,6 +1,5 @@
 //! Weighted ridge regression on wide rows, half of them mostly empty, for several outputs at once.
 
-use super::look::BUCKETS;
 use crate::head::matrix::{add_product, add_product_of_transposed};
 
 /// Outputs are worked on in multiples of this; see [`matrix`](crate::head::matrix).
@@ -14,6 +13,8 @@ const ENOUGH: f64 = 1e-4;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Design<'a> {
     pub width: usize,
+    /// How many places words may have.
+    pub places: usize,
     pub dense: Vec<f32>,
     pub words: Vec<&'a [(u16, f32)]>,
 }
@@ -29,7 +30,7 @@ pub(super) fn lanes(outputs: usize) -> usize {
 impl Design<'_> {
     /// Coefficients of an output.
     pub fn length(&self) -> usize {
-        self.width + BUCKETS
+        self.width + self.places
     }
 
     /// The outputs of all rows, `lanes` each.
@@ -161,6 +162,7 @@ mod tests {
             .collect();
         let design = Design {
             width,
+            places: 7,
             dense: (0..rows * width).map(|_| random.normal()).collect(),
             words: words.iter().map(Vec::as_slice).collect(),
         };

@@ -47,33 +47,64 @@ pub(super) fn eigen(matrix: &[f64], size: usize) -> Vec<(f64, Vec<f64>)> {
     all
 }
 
-/// The solution of `matrix` x = `right`, for a matrix with positive eigenvalues (Cholesky).
+/// The solution of `matrix` x = `right`, for a matrix with positive eigenvalues.
 pub(super) fn solve(matrix: &[f64], right: &[f64]) -> Vec<f64> {
-    let size = right.len();
-    let mut low = matrix.to_vec();
-    for column in 0..size {
-        for row in column..size {
-            let before: f64 = (0..column)
-                .map(|k| low[row * size + k] * low[column * size + k])
-                .sum();
-            let value = low[row * size + column] - before;
-            low[row * size + column] = if row == column {
-                value.max(1e-12).sqrt()
-            } else {
-                value / low[column * size + column]
-            };
+    let root = Root::of(matrix.to_vec(), right.len());
+    let mut x = right.to_vec();
+    root.divide(&mut x);
+    root.divide_transposed(&mut x);
+    x
+}
+
+/// A matrix with nothing above its diagonal that times its transpose is another (Cholesky).
+pub(super) struct Root {
+    low: Vec<f64>,
+    size: usize,
+}
+
+impl Root {
+    /// That of a matrix with positive eigenvalues.
+    pub fn of(matrix: Vec<f64>, size: usize) -> Self {
+        let mut low = matrix;
+        for column in 0..size {
+            for row in column..size {
+                let (a, b) = (row * size, column * size);
+                let before = dot(&low[a..a + column], &low[b..b + column]);
+                let value = low[a + column] - before;
+                low[a + column] = if row == column {
+                    value.max(1e-12).sqrt()
+                } else {
+                    value / low[b + column]
+                };
+            }
+        }
+        Self { low, size }
+    }
+
+    /// Makes of x what times the root is x.
+    pub fn divide(&self, x: &mut [f64]) {
+        for row in 0..self.size {
+            let at = row * self.size;
+            let before = dot(&self.low[at..at + row], &x[..row]);
+            x[row] = (x[row] - before) / self.low[at + row];
         }
     }
-    let mut x = right.to_vec();
-    for row in 0..size {
-        let before: f64 = (0..row).map(|k| low[row * size + k] * x[k]).sum();
-        x[row] = (x[row] - before) / low[row * size + row];
+
+    /// Makes of x what times the root's transpose is x.
+    pub fn divide_transposed(&self, x: &mut [f64]) {
+        for row in (0..self.size).rev() {
+            let at = row * self.size;
+            x[row] /= self.low[at + row];
+            let value = x[row];
+            for (x, low) in x[..row].iter_mut().zip(&self.low[at..at + row]) {
+                *x -= low * value;
+            }
+        }
     }
-    for row in (0..size).rev() {
-        let after: f64 = (row + 1..size).map(|k| low[k * size + row] * x[k]).sum();
-        x[row] = (x[row] - after) / low[row * size + row];
-    }
-    x
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! Learning a routing head from a table of outcomes.
 //!
-//! 1. Ridge regression of all scores on the rows, with the penalty that tells workers apart best on rows held out.
-//! 2. The factors are the main directions in which the predictions for held-out rows differ between prompts.
+//! 1. Ridge regression of all scores on the rows, with the penalty that tells workers apart best on rows held out; then of
+//!    what it leaves over on the likeness to some of the rows.
+//! 2. The factors are the directions in which the predictions for held-out rows differ between prompts: all of them, or
+//!    where there are many workers the main ones. Leaving out small ones loses what tells good workers from each other.
 //! 3. Each worker's ability is a logistic regression of its scores on the factors of held-out rows, so that the chances are
 //!    calibrated, and a worker that comes later is taken in in the same way.
 //!
-//! Scores that are missing count for nothing, and some more are left out by chance, so that no worker's prediction leans on
-//! others having been asked too.
+//! Scores that are missing count for nothing: each worker's prediction is a regression of its own, and leans on no other
+//! having been asked too.
 
 use std::collections::BTreeMap;
 
 use super::{
     ability::{Ability, Belief},
     judge::{Judge, Row, Scale},
+    likeness::Likeness,
     look::{BUCKETS, Look},
     outcome::Table,
     solve::{Design, Weights, lanes},
@@ -29,7 +32,7 @@ pub struct Plan {
     pub folds: usize,
     /// The most factors.
     pub factors: usize,
-    /// The share of scores that is left out by chance.
+    /// The share of scores that is left out by chance, to see what gaps cost.
     pub absent: f32,
     /// Where chance begins.
     pub seed: u64,
@@ -42,8 +45,8 @@ impl Default for Plan {
         Self {
             penalties: vec![0.1, 0.03, 0.01],
             folds: 5,
-            factors: 6,
-            absent: 0.1,
+            factors: 16,
+            absent: 0.0,
             seed: 1,
             threads: 1,
         }
@@ -59,11 +62,28 @@ pub struct Lessons<'a> {
     pub looks: &'a [Look],
 }
 
+/// The penalty on weights of likenesses: how much of a score is chance, beside what prompts that are alike have in common.
+const CHANCE: f32 = 2.0;
+
 /// What a fit needs of some rows.
 struct Rows<'w> {
-    design: Design<'w>,
+    straight: Design<'w>,
+    bent: Design<'w>,
     targets: Vec<f32>,
     counts: Vec<f32>,
+}
+
+/// Prompts as they are learnt from.
+struct Seen {
+    rows: Vec<Row>,
+    /// Likenesses on their [`Basis`](super::likeness::Basis), as many for each row.
+    likenesses: Vec<Vec<f32>>,
+}
+
+/// Weights of the rows, and of the likenesses on their basis.
+struct Fit {
+    straight: Weights,
+    bent: Weights,
 }
 
 impl Lessons<'_> {
@@ -73,10 +93,20 @@ impl Lessons<'_> {
         let workers = self.table.workers.len();
         let lanes = lanes(workers);
         let scale = Scale::of(rows.iter().map(|&row| &self.looks[row]));
-        let seen: Vec<_> = rows
+        let seen: Vec<Row> = rows
             .iter()
             .map(|&row| scale.row(&self.looks[row]))
             .collect();
+        let dense: Vec<&[f32]> = seen.iter().map(|(dense, _)| dense.as_slice()).collect();
+        let likeness = Likeness::of(&dense, plan.seed);
+        let basis = likeness.basis();
+        let likenesses = in_parallel(dense.len(), plan.threads, |at| {
+            basis.to(&likeness.to(dense[at]))
+        });
+        let seen = Seen {
+            rows: seen,
+            likenesses,
+        };
         let means = self.means(rows);
         let absent = self.absences(rows.len(), plan);
         let folds = folds(rows.len(), plan.folds, plan.seed);
@@ -86,11 +116,11 @@ impl Lessons<'_> {
             let outside: Vec<usize> = (0..rows.len()).filter(|&at| folds[at] == fold).collect();
             let fit = self.rows(&inside, rows, &seen, &means, &absent);
             let test = self.rows(&outside, rows, &seen, &means, &absent);
-            let mut weights = vec![0.0; fit.design.length() * lanes];
+            let mut found = fit.nothing(lanes);
             let mut all = Vec::new();
             for &penalty in &plan.penalties {
-                weights = fit.solve(penalty, weights, lanes);
-                all.push(test.design.outputs(&weights, lanes));
+                found = fit.solve(penalty, found, lanes);
+                all.push(test.outputs(&found, lanes));
             }
             (outside, all)
         });
@@ -104,12 +134,14 @@ impl Lessons<'_> {
         let axes = axes(&predicted, workers, plan.factors);
         let every: Vec<usize> = (0..rows.len()).collect();
         let fit = self.rows(&every, rows, &seen, &means, &absent);
-        let zeros = vec![0.0; fit.design.length() * lanes];
-        let weights = fit.solve(plan.penalties[best], zeros, lanes);
+        let found = fit.solve(plan.penalties[best], fit.nothing(lanes), lanes);
+        let (dense, words) = found.straight.split_at(fit.straight.width * lanes);
+        let weights = [dense, &basis.from(&found.bent, lanes), words].concat();
         let mut judge = Judge {
             weights: projected(&weights, lanes, &axes),
             factors: axes.len(),
             scale,
+            likeness,
             abilities: BTreeMap::new(),
         };
         let factors: Vec<Vec<f32>> = predicted
@@ -154,23 +186,30 @@ impl Lessons<'_> {
         &self,
         some: &[usize],
         rows: &[usize],
-        seen: &'w [Row],
+        seen: &'w Seen,
         means: &[f32],
         absent: &[bool],
     ) -> Rows<'w> {
         let lanes = lanes(means.len());
         let mut out = Rows {
-            design: Design {
-                width: seen.first().map_or(0, |(dense, _)| dense.len()),
+            straight: Design {
+                width: seen.rows.first().map_or(0, |(dense, _)| dense.len()),
+                places: BUCKETS,
+                ..Design::default()
+            },
+            bent: Design {
+                width: seen.likenesses.first().map_or(0, Vec::len),
                 ..Design::default()
             },
             targets: vec![0.0; some.len() * lanes],
             counts: vec![0.0; some.len() * lanes],
         };
         for (place, &at) in some.iter().enumerate() {
-            let (dense, words) = &seen[at];
-            out.design.dense.extend(dense);
-            out.design.words.push(words);
+            let (dense, words) = &seen.rows[at];
+            out.straight.dense.extend(dense);
+            out.straight.words.push(words);
+            out.bent.dense.extend(&seen.likenesses[at]);
+            out.bent.words.push(&[]);
             for (worker, score) in self.table.rows[rows[at]].scores.iter().enumerate() {
                 if let (Some(score), false) = (score, absent[at * means.len() + worker]) {
                     out.targets[place * lanes + worker] = score - means[worker];
@@ -219,11 +258,35 @@ impl Lessons<'_> {
 }
 
 impl Rows<'_> {
-    fn solve(&self, penalty: f32, start: Weights, lanes: usize) -> Weights {
+    fn nothing(&self, lanes: usize) -> Fit {
+        Fit {
+            straight: vec![0.0; self.straight.length() * lanes],
+            bent: vec![0.0; self.bent.length() * lanes],
+        }
+    }
+
+    /// From a fit with another penalty on.
+    fn solve(&self, penalty: f32, from: Fit, lanes: usize) -> Fit {
+        let Fit { straight, bent } = from;
         #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
-        let penalty = penalty * self.design.words.len() as f32;
-        self.design
-            .solve(&self.targets, &self.counts, penalty, start, lanes)
+        let penalty = penalty * self.straight.words.len() as f32;
+        let straight = self
+            .straight
+            .solve(&self.targets, &self.counts, penalty, straight, lanes);
+        let explained = self.straight.outputs(&straight, lanes);
+        let left = self.targets.iter().zip(explained).map(|(t, e)| t - e);
+        let left: Vec<f32> = left.collect();
+        let bent = self.bent.solve(&left, &self.counts, CHANCE, bent, lanes);
+        Fit { straight, bent }
+    }
+
+    fn outputs(&self, fit: &Fit, lanes: usize) -> Vec<f32> {
+        let mut out = self.straight.outputs(&fit.straight, lanes);
+        let bent = self.bent.outputs(&fit.bent, lanes);
+        out.iter_mut()
+            .zip(bent)
+            .for_each(|(out, bent)| *out += bent);
+        out
     }
 }
 
@@ -336,7 +399,7 @@ pub fn in_parallel<T: Send>(
     all.into_iter().map(|(_, value)| value).collect()
 }
 
-/// How many rows the weights have, for rows of so many numbers before the words.
+/// How many rows the weights have, for rows of so many numbers and likenesses before the words.
 #[must_use]
 pub fn weights_rows(width: usize) -> usize {
     width + BUCKETS + 1

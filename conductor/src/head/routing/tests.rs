@@ -183,7 +183,7 @@ fn a_file_gives_the_same_head_and_every_misfit_is_an_error() {
     insta::assert_snapshot!(error, @"the head does not fit this program: prompts are shown to it in another way than here; take the one that came with it or run `shoal learn`");
     tensors
         .metadata
-        .insert("format".into(), "shoal-routing/2".into());
+        .insert("format".into(), "shoal-routing/1".into());
     assert!(Routing::try_from_bytes(&tensors.to_bytes()).is_err());
 }
 
