@@ -27,7 +27,7 @@ use self::{
     ability::Ability,
     approval::Approvals,
     judge::{Judge, Scale},
-    likeness::{DIRECTIONS, Likeness, PROMPTS},
+    likeness::{DIRECTIONS, LANDMARKS, Likeness},
     look::{BUCKETS, Look, PLAIN},
     roles::{FACTS, Move, Roles},
 };
@@ -129,7 +129,7 @@ impl Routing {
             ("width", judge.scale.width().to_string()),
             ("factors", judge.factors.to_string()),
             ("directions", judge.likeness.count.to_string()),
-            ("prompts", judge.likeness.len().to_string()),
+            ("landmarks", judge.likeness.len().to_string()),
             ("workers", json(&workers)),
         ];
         let asked = (!self.approvals.is_empty()).then(|| ("approvals", json(&self.approvals)));
@@ -145,9 +145,9 @@ impl Routing {
                 judge.likeness.directions.clone(),
             ),
             (
-                "prompts",
+                "landmarks",
                 [judge.likeness.count, judge.likeness.len()],
-                judge.likeness.prompts.clone(),
+                judge.likeness.landmarks.clone(),
             ),
             (
                 "weights",
@@ -208,9 +208,10 @@ impl Routing {
                 .ok_or_else(|| parsed(name, &"too large"))
         };
         let (width, factors) = (number("width")?, number("factors")?);
-        let (directions, prompts) = (number("directions")?, number("prompts")?);
-        if directions > DIRECTIONS || prompts > PROMPTS || (directions == 0) != (prompts == 0) {
-            return Err(parsed("prompts", &"none, or too many"));
+        let (directions, landmarks) = (number("directions")?, number("landmarks")?);
+        if directions > DIRECTIONS || landmarks > LANDMARKS || (directions == 0) != (landmarks == 0)
+        {
+            return Err(parsed("landmarks", &"none, or too many"));
         }
         let workers: Vec<String> =
             serde_json::from_str(said("workers")?).map_err(|error| parsed("workers", &error))?;
@@ -235,10 +236,10 @@ impl Routing {
         };
         let likeness = Likeness {
             directions: take("directions", [width.saturating_sub(PLAIN), directions])?,
-            prompts: take("prompts", [directions, prompts])?,
+            landmarks: take("landmarks", [directions, landmarks])?,
             count: directions,
         };
-        let weights = take("weights", [teach::weights_rows(width + prompts), factors])?;
+        let weights = take("weights", [teach::weights_rows(width + landmarks), factors])?;
         let abilities = take("abilities", [workers.len(), factors + 1])?;
         let abilities = abilities.chunks_exact(factors + 1);
         let abilities = abilities.map(|numbers| Ability(numbers.to_vec()));

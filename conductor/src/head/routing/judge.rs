@@ -34,7 +34,7 @@ pub type Row = (Vec<f32>, Vec<(u16, f32)>);
 pub struct Judge {
     /// How looks become rows.
     pub scale: Scale,
-    /// Prompts that others are held against.
+    /// What prompts are held against.
     pub likeness: Likeness,
     /// How many factors there are.
     pub factors: usize,
@@ -110,7 +110,7 @@ impl Scale {
 }
 
 /// What a file would keep of it, so that learning sees what the head will see.
-fn as_kept(value: f32) -> f32 {
+pub(super) fn as_kept(value: f32) -> f32 {
     from_half(to_half(value))
 }
 

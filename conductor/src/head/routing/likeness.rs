@@ -4,29 +4,25 @@
 //! with the distance (a Laplacian kernel), and a few hundred prompts by chance stand for all (Williams and Seeger, Using
 //! the Nyström Method to Speed Up Kernel Machines, 2001). Distances are taken in the main directions of the states.
 
-use super::{component::components, look::PLAIN, symmetric::Root};
-use crate::head::{
-    half::{from_half, to_half},
-    matrix::add_product,
-    random::Random,
-};
+use super::{component::components, judge::as_kept, look::PLAIN, symmetric::Root};
+use crate::head::{matrix::add_product, random::Random};
 
 /// The most directions that distances are taken in.
 pub const DIRECTIONS: usize = 64;
-/// The most prompts that others are held against.
-pub const PROMPTS: usize = 512;
+/// The most landmarks: prompts that others are held against.
+pub const LANDMARKS: usize = 512;
 /// How fast likeness falls off; a prompt is usually one away from the middle.
 const FALL: f32 = 2.0;
 /// What is added to a prompt's likeness to itself, so that prompts that are almost alike do not cancel out.
 const APART: f64 = 0.01;
 
-/// Prompts that others are held against.
+/// Landmarks: prompts that others are held against.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Likeness {
     /// A row for each number of the states, a column for each direction.
     pub directions: Vec<f32>,
-    /// A row for each direction, a column for each prompt.
-    pub prompts: Vec<f32>,
+    /// A row for each direction, a column for each landmark.
+    pub landmarks: Vec<f32>,
     /// How many directions there are.
     pub count: usize,
 }
@@ -47,44 +43,49 @@ impl Likeness {
         #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
         let usual = (squares(&places) / rows.len() as f32).sqrt().max(1e-6);
         for value in &mut directions {
-            *value = from_half(to_half(*value / usual));
+            *value = as_kept(*value / usual);
         }
         let mut order: Vec<usize> = (0..rows.len()).collect();
         Random::new(seed).shuffle(&mut order);
-        order.truncate(PROMPTS);
+        order.truncate(LANDMARKS);
         let mut likeness = Self {
             directions,
-            prompts: vec![0.0; count * order.len()],
+            landmarks: vec![0.0; count * order.len()],
             count,
         };
         for (column, &row) in order.iter().enumerate() {
             for (at, value) in likeness.place(rows[row]).into_iter().enumerate() {
-                likeness.prompts[at * order.len() + column] = from_half(to_half(value));
+                likeness.landmarks[at * order.len() + column] = as_kept(value);
             }
         }
         likeness
     }
 
-    /// How many prompts there are.
+    /// How many landmarks there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.prompts.len() / self.count.max(1)
+        self.landmarks.len() / self.count.max(1)
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.prompts.is_empty()
+        self.landmarks.is_empty()
     }
 
-    /// How like a row of one scale is to each of the prompts.
+    /// How like a row of one scale is to each of the landmarks.
     #[must_use]
     pub fn to(&self, row: &[f32]) -> Vec<f32> {
+        self.at(self.place(row))
+    }
+
+    /// The same of where it lies along the directions.
+    fn at(&self, place: impl IntoIterator<Item = f32>) -> Vec<f32> {
         let mut squares = vec![0.0f32; self.len()];
-        let prompts = self.prompts.chunks_exact(self.len().max(1));
-        for (value, prompts) in self.place(row).into_iter().zip(prompts) {
-            for (square, prompt) in squares.iter_mut().zip(prompts) {
-                *square += (value - prompt) * (value - prompt);
+        let landmarks = self.landmarks.chunks_exact(self.len().max(1));
+        for (value, landmarks) in place.into_iter().zip(landmarks) {
+            for (square, landmark) in squares.iter_mut().zip(landmarks) {
+                *square += (value - landmark) * (value - landmark);
             }
         }
         for square in &mut squares {
@@ -97,16 +98,12 @@ impl Likeness {
     #[must_use]
     pub fn basis(&self) -> Basis {
         let count = self.len();
-        let mut between = vec![0.0; count * count];
-        for a in 0..count {
-            let place = |prompt: usize| self.prompts.iter().skip(prompt).step_by(count.max(1));
-            for b in 0..=a {
-                let apart = place(a).zip(place(b)).map(|(a, b)| (a - b) * (a - b));
-                let apart: f32 = apart.sum();
-                let like = f64::from((-FALL * apart.sqrt()).exp());
-                between[a * count + b] = if a == b { like + APART } else { like };
-                between[b * count + a] = between[a * count + b];
-            }
+        let mut between = Vec::with_capacity(count * count);
+        for landmark in 0..count {
+            let place = self.landmarks.iter().skip(landmark).step_by(count);
+            let likenesses = self.at(place.copied());
+            between.extend(likenesses.into_iter().map(f64::from));
+            between[landmark * count + landmark] += APART;
         }
         Basis(Root::of(between, count))
     }
@@ -215,9 +212,9 @@ mod tests {
 
     #[test]
     fn a_few_prompts_stand_for_many_and_nothing_is_like_nothing() {
-        let rows = rows(PROMPTS + 9);
+        let rows = rows(LANDMARKS + 9);
         let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-        assert_eq!(Likeness::of(&rows, 3).len(), PROMPTS);
+        assert_eq!(Likeness::of(&rows, 3).len(), LANDMARKS);
         assert!(Likeness::of(&[], 3).is_empty());
         assert!(Likeness::default().to(rows[0]).is_empty());
     }

@@ -63,12 +63,12 @@ pub struct Lessons<'a> {
 }
 
 /// The penalty on weights of likenesses: how much of a score is chance, beside what prompts that are alike have in common.
-const CHANCE: f32 = 2.0;
+const NOISE: f32 = 2.0;
 
 /// What a fit needs of some rows.
 struct Rows<'w> {
-    straight: Design<'w>,
-    bent: Design<'w>,
+    linear: Design<'w>,
+    kernel: Design<'w>,
     targets: Vec<f32>,
     counts: Vec<f32>,
 }
@@ -82,8 +82,8 @@ struct Seen {
 
 /// Weights of the rows, and of the likenesses on their basis.
 struct Fit {
-    straight: Weights,
-    bent: Weights,
+    linear: Weights,
+    kernel: Weights,
 }
 
 impl Lessons<'_> {
@@ -135,8 +135,8 @@ impl Lessons<'_> {
         let every: Vec<usize> = (0..rows.len()).collect();
         let fit = self.rows(&every, rows, &seen, &means, &absent);
         let found = fit.solve(plan.penalties[best], fit.nothing(lanes), lanes);
-        let (dense, words) = found.straight.split_at(fit.straight.width * lanes);
-        let weights = [dense, &basis.from(&found.bent, lanes), words].concat();
+        let (dense, words) = found.linear.split_at(fit.linear.width * lanes);
+        let weights = [dense, &basis.from(&found.kernel, lanes), words].concat();
         let mut judge = Judge {
             weights: projected(&weights, lanes, &axes),
             factors: axes.len(),
@@ -192,12 +192,12 @@ impl Lessons<'_> {
     ) -> Rows<'w> {
         let lanes = lanes(means.len());
         let mut out = Rows {
-            straight: Design {
+            linear: Design {
                 width: seen.rows.first().map_or(0, |(dense, _)| dense.len()),
                 places: BUCKETS,
                 ..Design::default()
             },
-            bent: Design {
+            kernel: Design {
                 width: seen.likenesses.first().map_or(0, Vec::len),
                 ..Design::default()
             },
@@ -206,10 +206,10 @@ impl Lessons<'_> {
         };
         for (place, &at) in some.iter().enumerate() {
             let (dense, words) = &seen.rows[at];
-            out.straight.dense.extend(dense);
-            out.straight.words.push(words);
-            out.bent.dense.extend(&seen.likenesses[at]);
-            out.bent.words.push(&[]);
+            out.linear.dense.extend(dense);
+            out.linear.words.push(words);
+            out.kernel.dense.extend(&seen.likenesses[at]);
+            out.kernel.words.push(&[]);
             for (worker, score) in self.table.rows[rows[at]].scores.iter().enumerate() {
                 if let (Some(score), false) = (score, absent[at * means.len() + worker]) {
                     out.targets[place * lanes + worker] = score - means[worker];
@@ -260,32 +260,32 @@ impl Lessons<'_> {
 impl Rows<'_> {
     fn nothing(&self, lanes: usize) -> Fit {
         Fit {
-            straight: vec![0.0; self.straight.length() * lanes],
-            bent: vec![0.0; self.bent.length() * lanes],
+            linear: vec![0.0; self.linear.length() * lanes],
+            kernel: vec![0.0; self.kernel.length() * lanes],
         }
     }
 
     /// From a fit with another penalty on.
     fn solve(&self, penalty: f32, from: Fit, lanes: usize) -> Fit {
-        let Fit { straight, bent } = from;
+        let Fit { linear, kernel } = from;
         #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
-        let penalty = penalty * self.straight.words.len() as f32;
-        let straight = self
-            .straight
-            .solve(&self.targets, &self.counts, penalty, straight, lanes);
-        let explained = self.straight.outputs(&straight, lanes);
+        let penalty = penalty * self.linear.words.len() as f32;
+        let linear = self
+            .linear
+            .solve(&self.targets, &self.counts, penalty, linear, lanes);
+        let explained = self.linear.outputs(&linear, lanes);
         let left = self.targets.iter().zip(explained).map(|(t, e)| t - e);
         let left: Vec<f32> = left.collect();
-        let bent = self.bent.solve(&left, &self.counts, CHANCE, bent, lanes);
-        Fit { straight, bent }
+        let kernel = self.kernel.solve(&left, &self.counts, NOISE, kernel, lanes);
+        Fit { linear, kernel }
     }
 
     fn outputs(&self, fit: &Fit, lanes: usize) -> Vec<f32> {
-        let mut out = self.straight.outputs(&fit.straight, lanes);
-        let bent = self.bent.outputs(&fit.bent, lanes);
+        let mut out = self.linear.outputs(&fit.linear, lanes);
+        let kernel = self.kernel.outputs(&fit.kernel, lanes);
         out.iter_mut()
-            .zip(bent)
-            .for_each(|(out, bent)| *out += bent);
+            .zip(kernel)
+            .for_each(|(out, kernel)| *out += kernel);
         out
     }
 }
