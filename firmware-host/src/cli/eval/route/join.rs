@@ -9,61 +9,110 @@ use shoal_conductor::head::routing::{
     teach::{self, Lessons, Plan, in_parallel},
 };
 
-/// For each worker: accuracy among all where learning did not know it and it joined by `rows` rows, and where it was
-/// learnt with the others. On the rows of the first part.
+/// Draws of rows to join by, for each worker and part; a hundred rows are few, and one draw says little.
+const DRAWS: usize = 6;
+
+/// For each worker: accuracy among all where learning did not know it and it joined by `rows` rows, where it was learnt with
+/// the others, and what is lost by that; means over all parts and several draws of the rows.
 pub fn join(field: &Field<'_>, looks: &[Look], plan: &Plan, rows: usize) -> Value {
-    let Some(train) = field.lessons.first() else {
-        return json!({});
-    };
-    let places = (0..field.rows.len()).filter(|&at| field.parts[at] == 0);
-    let part = Field {
-        rows: places.map(|at| field.rows[at]).collect(),
-        parts: Vec::new(),
-        ..field.clone()
-    };
+    let workers = &field.table.workers;
+    // For each part every worker, and at the end all of them together.
+    let each = workers.len() + 1;
     let inner = Plan {
         threads: 1,
         ..plan.clone()
     };
-    let learn = |table: &Table| Lessons { table, looks }.learn(train, &inner);
-    let workers = &field.table.workers;
-    let accuracy = |judge: &Judge| {
-        let values = part.rows.iter().flat_map(|&row| {
-            let factors = judge.factors(&looks[row]);
-            let chances = workers.iter().map(|worker| judge.chance(worker, &factors));
-            let chances = chances.map(|chance| chance.unwrap_or(f32::NAN));
-            chances.collect::<Vec<_>>()
-        });
-        part.outcome(&Opinion::new(values.collect())).accuracy
-    };
-    // The last place is for all of them together.
-    let accuracies = in_parallel(workers.len() + 1, plan.threads, |at| {
-        let Some(worker) = workers.get(at) else {
-            return accuracy(&learn(field.table));
+    let accuracies = in_parallel(each * field.lessons.len(), plan.threads, |at| {
+        let part = Part::of(field, looks, at / each);
+        let late = at % each;
+        let Some(worker) = workers.get(late) else {
+            return vec![part.accuracy(&part.learn(field.table, &inner))];
         };
         let mut without = field.table.clone();
         for row in &mut without.rows {
-            row.scores[at] = None;
+            row.scores[late] = None;
         }
-        let mut judge = learn(&without);
-        let count = (train.len() / rows.max(1)).max(1);
-        let some = teach::folds(train.len(), count, plan.seed);
-        let seen: Vec<(Vec<f32>, f32)> = train
-            .iter()
-            .zip(some)
-            .filter(|(_, part)| *part == 0)
-            .filter_map(|(&row, _)| {
-                let score = field.table.rows[row].scores[at]?;
-                Some((judge.factors(&looks[row]), score))
-            })
-            .collect();
-        judge.join(worker, &seen);
-        accuracy(&judge)
+        let judge = part.learn(&without, &inner);
+        tracing::info!(worker, part = at / each, "a head is learnt without it");
+        let draws = (part.lesson.len() / rows.max(1)).max(1);
+        let draw_of = teach::folds(part.lesson.len(), draws, plan.seed);
+        let accuracy = |draw: usize| {
+            let drawn = part.lesson.iter().zip(&draw_of);
+            let drawn = drawn.filter(|(_, of)| **of == draw);
+            let seen: Vec<(Vec<f32>, f32)> = drawn
+                .filter_map(|(&row, _)| {
+                    let score = field.table.rows[row].scores[late]?;
+                    Some((judge.factors(&looks[row]), score))
+                })
+                .collect();
+            let mut judge = judge.clone();
+            judge.join(worker, &seen);
+            part.accuracy(&judge)
+        };
+        (0..draws.min(DRAWS)).map(accuracy).collect()
     });
-    let full = accuracies.last().copied().unwrap_or(0.0);
-    let joined = workers.iter().zip(accuracies);
-    let joined: Map<String, Value> = joined
-        .map(|(worker, joined)| (worker.clone(), json!({"joined": joined, "full": full})))
-        .collect();
-    joined.into()
+    let parts: Vec<&[Vec<f64>]> = accuracies.chunks_exact(each).collect();
+    let full = mean(parts.iter().filter_map(|part| part.last()).flatten());
+    let joined = workers.iter().enumerate().map(|(at, worker)| {
+        let joined = mean(parts.iter().flat_map(|part| &part[at]));
+        let lost: Vec<f64> = parts
+            .iter()
+            .flat_map(|part| part[at].iter().map(|joined| mean(&part[each - 1]) - joined))
+            .collect();
+        let most = lost.iter().copied().fold(f64::MIN, f64::max);
+        let of = json!({"joined": joined, "full": full, "lost": mean(&lost), "lost_at_most": most});
+        (worker.clone(), of)
+    });
+    joined.collect::<Map<String, Value>>().into()
+}
+
+/// Rows that are measured, and those to learn from.
+struct Part<'a> {
+    field: Field<'a>,
+    looks: &'a [Look],
+    lesson: Vec<usize>,
+}
+
+impl<'a> Part<'a> {
+    fn of(field: &Field<'a>, looks: &'a [Look], part: usize) -> Self {
+        let places = (0..field.rows.len()).filter(|&at| field.parts[at] == part);
+        Self {
+            field: Field {
+                rows: places.map(|at| field.rows[at]).collect(),
+                parts: Vec::new(),
+                lessons: Vec::new(),
+                ..field.clone()
+            },
+            looks,
+            lesson: field.lessons[part].clone(),
+        }
+    }
+
+    fn learn(&self, table: &Table, plan: &Plan) -> Judge {
+        let lessons = Lessons {
+            table,
+            looks: self.looks,
+        };
+        lessons.learn(&self.lesson, plan)
+    }
+
+    /// The mean score of whom the head chooses among all.
+    fn accuracy(&self, judge: &Judge) -> f64 {
+        let values = self.field.rows.iter().flat_map(|&row| {
+            let factors = judge.factors(&self.looks[row]);
+            let workers = self.field.table.workers.iter();
+            workers.map(move |worker| judge.chance(worker, &factors).unwrap_or(f32::NAN))
+        });
+        let opinion = Opinion::new(values.collect());
+        self.field.outcome(&opinion).accuracy
+    }
+}
+
+fn mean<'v>(values: impl IntoIterator<Item = &'v f64>) -> f64 {
+    let (sum, count) = values
+        .into_iter()
+        .fold((0.0, 0.0f64), |(sum, count), value| {
+            (sum + value, count + 1.0)
+        });
+    sum / count.max(1.0)
 }

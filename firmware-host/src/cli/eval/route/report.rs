@@ -142,9 +142,11 @@ pub fn text(report: &Value) -> String {
     for (worker, joined) in report["join"].as_object().into_iter().flatten() {
         let of = |key: &str| joined[key].as_f64().unwrap_or_default();
         out.push_str(&format!(
-            "\n{worker:<32} joined late: accuracy {:.4}, learnt with all {:.4}",
+            "\n{worker:<32} joined late: accuracy {:.4}, learnt with all {:.4}; lost {:+.4}, at most {:+.4}",
             of("joined"),
-            of("full")
+            of("full"),
+            of("lost"),
+            of("lost_at_most")
         ));
     }
     out.push('\n');
