@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::{keep, request::Request, resident::Resident};
+use super::{prefix::WORTH, request::Request, resident::Resident};
 
 /// Whose turn it is to read, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ impl Resident {
         }
         for at in (0..self.running.len()).rev() {
             let is_behind = self.running.get(at).is_some_and(|request| {
-                request.pending() > keep::LEAST
-                    && self.sequences.known(&request.tokens) >= request.read + keep::LEAST
+                request.pending() > WORTH
+                    && self.sequences.known(&request.tokens) >= request.read + WORTH
             });
             if !is_behind {
                 continue;
@@ -65,7 +65,7 @@ fn ahead(running: &[Request], at: usize) -> Option<Turn> {
     each.filter(|(_, other)| place(other) > place(request))
         .filter_map(|(at, other)| {
             let until = in_common(other, request);
-            let is_worth_it = until >= request.read + keep::LEAST && other.read < until;
+            let is_worth_it = until >= request.read + WORTH && other.read < until;
             is_worth_it.then_some((place(other), Turn { at, until }))
         })
         .max_by_key(|(place, _)| *place)

@@ -51,6 +51,14 @@ impl Pace {
         (tokens / tile * tile).clamp(least.min(most), most)
     }
 
+    /// About how long reading so many tokens takes; [`Duration::MAX`] if that is not known yet.
+    pub(super) fn reading(&self, tokens: usize) -> Duration {
+        if self.each <= 0.0 {
+            return Duration::MAX;
+        }
+        Duration::from_secs_f64(self.each * tokens as f64)
+    }
+
     /// What a batch of `tokens` and `more` costs, as a multiple of one without.
     pub(super) fn price(&self, tokens: usize, more: usize) -> f64 {
         match (self.seconds(tokens), self.seconds(tokens + more)) {
@@ -96,11 +104,13 @@ mod tests {
         let mut pace = Pace::default();
         let time = Duration::from_millis(100);
         assert_eq!(pace.chunk(time, 32, 512), 64);
+        assert_eq!(pace.reading(3), Duration::MAX);
         pace.note(100, Duration::from_millis(100));
         assert_eq!(pace.chunk(time, 32, 512), 64);
         assert_eq!(pace.chunk(time / 2, 32, 512), 48);
         assert_eq!(pace.chunk(time, 32, 64), 64);
         assert_eq!(pace.chunk(Duration::from_millis(1), 32, 512), 32);
+        assert!(pace.reading(50).abs_diff(Duration::from_millis(50)) < Duration::from_millis(1));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What requests leave: in the key-value cache, on the shelf, and on disk.
 
+use std::time::Duration;
+
 use llama_cpp_2::token::LlamaToken;
 
 use super::{
@@ -8,6 +10,18 @@ use super::{
     resident::{CACHED, Resident},
 };
 use crate::gguf::Header;
+
+/// Fewer tokens than that are read as soon as another's are shared.
+pub(super) const WORTH: usize = 8;
+/// How many bytes of a state a slow board copies in a second.
+const COPIED: f64 = 1e9;
+
+/// About how long it takes to copy a state.
+fn copying(state: &State) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 bytes")]
+    let bytes = state.bytes.len() as f64;
+    Duration::from_secs_f64(bytes / COPIED)
+}
 
 impl Resident {
     /// Ends a request's hold of its sequence and puts what it read on the shelf: attention would walk over it.
@@ -26,27 +40,39 @@ impl Resident {
         }
     }
 
-    /// Puts back what the shelf has of a prompt, if that is more than the cache has and there is room.
+    /// Puts back what the shelf has of a prompt, if that is more than the cache has, is worth the copying, and there is room.
+    /// A state that goes on otherwise than the prompt stays on the shelf.
     pub(super) fn fetch(&mut self, wanted: &[LlamaToken]) {
-        let known = self.sequences.known(wanted) + keep::LEAST;
+        let known = self.sequences.known(wanted);
         let whole = !self.sequences.is_divisible();
         if !self.sequences.has_number() && !self.evict() {
             return;
         }
-        let Some(state) = self.shelf.take(wanted, known, whole) else {
+        let pace = &self.pace;
+        let is_worth_it = |state: &State, shared: usize| {
+            let spared = shared.saturating_sub(known);
+            spared >= WORTH && pace.reading(spared) > copying(state)
+        };
+        let Some((state, shared)) = self.shelf.take(wanted, whole, is_worth_it) else {
             return;
         };
+        // All of it is copied, whatever is used.
         while self.sequences.free() < state.tokens.len() {
             if !self.evict() {
                 return self.shelf.put(state);
             }
         }
-        let Some(sequence) = self.sequences.restore(state.tokens, false) else {
-            return;
+        let used = state.tokens.get(..shared).unwrap_or_default().to_vec();
+        let Some(sequence) = self.sequences.restore(used, false) else {
+            return self.shelf.put(state);
         };
         if !self.context.load(sequence, &state.bytes) {
             tracing::warn!("llama.cpp does not take a state from the shelf; it is read anew");
-            self.sequences.release(sequence);
+            return self.sequences.release(sequence);
+        }
+        if shared < state.tokens.len() {
+            self.context.forget(sequence, shared);
+            self.shelf.put(state);
         }
     }
 

@@ -4,7 +4,7 @@
 //! slow down those that run. It is copied out of the cache when its request ends, and back when a prompt begins like it:
 //! a copy of memory, where reading again is a pass of the model for each token.
 
-use std::collections::VecDeque;
+use std::{cmp::Reverse, collections::VecDeque};
 
 use llama_cpp_2::token::LlamaToken;
 
@@ -44,14 +44,14 @@ impl Shelf {
         }
     }
 
-    /// Takes the state that has most of the beginning of `wanted`, if it has more than `known` tokens of it. `whole`
-    /// is for models that can use a state as a whole alone.
+    /// Takes the state that has most of the beginning of `wanted`, the smallest of those, with how many tokens that are, if
+    /// `is_worth_it` says so of both. `whole` is for models that can use a state as a whole alone.
     pub(super) fn take(
         &mut self,
         wanted: &[LlamaToken],
-        known: usize,
         whole: bool,
-    ) -> Option<State> {
+        is_worth_it: impl Fn(&State, usize) -> bool,
+    ) -> Option<(State, usize)> {
         let most = wanted.len().saturating_sub(1);
         let shared = |state: &State| {
             let pairs = state.tokens.iter().zip(wanted);
@@ -64,14 +64,13 @@ impl Shelf {
         };
         let each = self.states.iter().enumerate();
         let (at, shared) = each
-            .map(|(at, state)| (at, shared(state)))
-            .max_by_key(|(_, shared)| *shared)?;
-        if shared <= known {
-            return None;
-        }
+            .map(|(at, state)| (at, state, shared(state)))
+            .filter(|(_, state, shared)| is_worth_it(state, *shared))
+            .max_by_key(|(_, state, shared)| (*shared, Reverse(state.bytes.len())))
+            .map(|(at, _, shared)| (at, shared))?;
         let state = self.states.remove(at)?;
         self.bytes -= state.bytes.len();
-        Some(state)
+        Some((state, shared))
     }
 
     /// Bytes of all states.
@@ -113,13 +112,26 @@ mod tests {
         shelf.put(state(0..10));
         shelf.put(state(0..30));
         shelf.put(state(50..60));
-        assert!(shelf.take(&tokens(0..40), 30, false).is_none());
-        assert!(shelf.take(&tokens(0..20), 0, true).is_none());
-        let taken = shelf.take(&tokens(0..20), 10, false).unwrap();
-        assert_eq!(taken.tokens.len(), 30);
+        let more_than = |known: usize| move |_: &State, shared: usize| shared > known;
+        assert!(shelf.take(&tokens(0..40), false, more_than(30)).is_none());
+        assert!(shelf.take(&tokens(0..20), true, more_than(0)).is_none());
+        let taken = shelf.take(&tokens(0..20), false, more_than(10)).unwrap();
+        assert_eq!((taken.0.tokens.len(), taken.1), (30, 19));
         // The shorter one went when the longer came.
-        assert!(shelf.take(&tokens(0..20), 0, false).is_none());
+        assert!(shelf.take(&tokens(0..20), false, more_than(0)).is_none());
         assert_eq!(shelf.bytes, 10);
+        // Of two that have as much, the smaller.
+        let mut other = tokens(0..8);
+        for end in [90..120, 120..130] {
+            let tokens = [other.clone(), tokens(end)].concat();
+            shelf.put(State {
+                bytes: vec![0; tokens.len()],
+                tokens,
+            });
+        }
+        other.push(LlamaToken(7));
+        let taken = shelf.take(&other, false, more_than(0)).unwrap();
+        assert_eq!((taken.0.tokens.len(), taken.1), (18, 8));
     }
 
     #[test]
@@ -130,8 +142,9 @@ mod tests {
         }
         shelf.put(state(100..130));
         assert_eq!((shelf.states.len(), shelf.bytes), (2, 20));
-        assert!(shelf.take(&tokens(0..20), 0, false).is_none());
-        assert!(shelf.take(&tokens(40..60), 0, false).is_some());
+        let any = |_: &State, shared: usize| shared > 0;
+        assert!(shelf.take(&tokens(0..20), false, any).is_none());
+        assert!(shelf.take(&tokens(40..60), false, any).is_some());
         shelf.clear();
         assert_eq!((shelf.states.len(), shelf.bytes), (0, 0));
     }

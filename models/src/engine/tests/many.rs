@@ -126,6 +126,23 @@ async fn what_a_request_left_comes_back_from_the_shelf() {
 }
 
 #[tokio::test]
+async fn what_is_used_in_part_stays_on_the_shelf() {
+    let engine = Engine::load(options()).unwrap();
+    let ask = async |text: &str| {
+        let prompt = ask_briefly(text, 4);
+        engine.complete(prompt, Call::default()).await.unwrap()
+    };
+    let first = ask("Which valve of pump 7 do I open first after a long pause?").await;
+    // They have little more in common than what the template begins with.
+    let other = ask("Name a colour.").await;
+    assert!(other.usage.cached.0 >= 8, "{:?}", other.usage);
+    let again = ask("Which valve of pump 7 do I open first after a long pause?").await;
+    assert_eq!(again.usage.cached.0, again.usage.input.0 - 1);
+    assert_eq!(again.text, first.text);
+    assert_eq!(ask("Name a colour.").await.text, other.text);
+}
+
+#[tokio::test]
 async fn prompts_that_begin_alike_are_read_once_though_they_come_at_once() {
     // In many batches, so that they meet half-way.
     let engine = Engine::load(EngineOptions {
