@@ -31,6 +31,8 @@ pub enum Case {
     Document(u32),
     /// A second plan with the same system prompt.
     Plan,
+    /// What a decision by the routing head reads.
+    Decision,
     /// The first token after a restart.
     Restart,
     /// Writing by a JSON schema.
@@ -45,13 +47,14 @@ pub enum Case {
 
 impl Case {
     /// All, in the order of the table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Decode,
         Self::Prefill,
         Self::Chats(4),
         Self::Chats(8),
         Self::Document(8),
         Self::Plan,
+        Self::Decision,
         Self::Restart,
         Self::Json,
         Self::Ngram,
@@ -69,6 +72,7 @@ impl Case {
             Self::Chats(_) => "chats-8",
             Self::Document(_) => "document-8",
             Self::Plan => "plan",
+            Self::Decision => "decision",
             Self::Restart => "restart",
             Self::Json => "json",
             Self::Ngram => "ngram",
@@ -118,6 +122,7 @@ impl Comparison {
             Case::Prefill => self.prefill().await.map(only),
             Case::Chats(slots) | Case::Document(slots) => self.chats(case, slots).await,
             Case::Plan => self.plan().await.map(only),
+            Case::Decision => self.decision().await.map(only),
             Case::Restart => self.restart().await.map(only),
             Case::Json => self.json().await.map(only),
             Case::Ngram => self.ngram().await,
@@ -265,13 +270,23 @@ impl Comparison {
         Ok(sooner("restart", what, 5.0, &rounds))
     }
 
+    async fn decision(&self) -> Result<Option<Row>> {
+        let what = "reading for the routing head's decision, against for an answer";
+        self.within("decision", what, 0.91).await
+    }
+
     async fn json(&self) -> Result<Option<Row>> {
+        let what = "writing by a JSON schema, against freely";
+        self.within("json", what, 0.95).await
+    }
+
+    /// A case that compares two ways of ours.
+    async fn within(&self, case: &str, what: &str, target: f64) -> Result<Option<Row>> {
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
-            rounds.push(rates(&self.ours.one(&self.model, "json").await?)?);
+            rounds.push(rates(&self.ours.one(&self.model, case).await?)?);
         }
-        let what = "writing by a JSON schema, against freely";
-        Ok(faster("json", what, 0.95, &rounds))
+        Ok(faster(case, what, target, &rounds))
     }
 
     async fn ngram(&self) -> Result<Measured> {

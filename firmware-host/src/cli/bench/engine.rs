@@ -74,6 +74,8 @@ enum Case {
     Chats,
     /// A second plan with the same system prompt against the first
     Plan,
+    /// What the routing head needs of a prompt against reading as long a one
+    Decision,
     /// The first token after a restart against one that knows nothing
     Restart,
     /// Writing by a JSON schema against writing freely
@@ -85,12 +87,13 @@ enum Case {
     First,
 }
 
-const ALL: [Case; 8] = [
+const ALL: [Case; 9] = [
     Case::Memory,
     Case::Prefill,
     Case::Decode,
     Case::Chats,
     Case::Plan,
+    Case::Decision,
     Case::Restart,
     Case::Json,
     Case::Ngram,
@@ -173,6 +176,7 @@ async fn measure(
             vec![speed::chats(bench, &engine(bench, &setting).await?, options.slots).await?]
         }
         Case::Plan => vec![pair::plan(bench, &engine(bench, &plain).await?).await?],
+        Case::Decision => vec![pair::decide(bench, &engine(bench, &plain).await?).await?],
         Case::Restart => vec![restart::measure(bench, frame).await?],
         Case::Json => vec![pair::json(bench, &engine(bench, &plain).await?).await?],
         Case::Ngram => {

@@ -1,7 +1,13 @@
 //! Two ways of doing it, in turns.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
-use shoal_conductor::prompt::{Format, Prompt};
+use shoal_conductor::{
+    head::routing::{look::bounded, reading},
+    prompt::{Format, Prompt},
+    worker::Backbone as _,
+};
 use shoal_models::engine::Engine;
 
 use super::{
@@ -37,6 +43,35 @@ pub async fn plan(bench: &Bench, engine: &Engine) -> Result<Outcome, Fault> {
         rounds.push((second, first));
     }
     done("plan", Outcome::compared("plan", rounds, by_time))
+}
+
+/// What the routing head needs of a prompt, which is all that its decision costs but for some hundredths of a millisecond; and
+/// reading another prompt of that length to answer it.
+pub async fn decide(bench: &Bench, engine: &Engine) -> Result<Outcome, Fault> {
+    // Longer than what the head reads of a prompt.
+    let text = |round: u32| words::report(round, 33);
+    let look = async |round| -> Result<Side, Fault> {
+        let text = text(round);
+        let began = Instant::now();
+        let states = engine.states(&bounded(&text), &reading(), None).await;
+        let tokens = states.map_err(Fault::failed)?.ends.len() as u64;
+        let what = "a prompt, as far as the routing head needs it";
+        Ok(Side::new(what, tokens, began.elapsed(), tokens))
+    };
+    let read = async |round| {
+        let text = text(round);
+        ask(engine, question(None, &bounded(&text), 1)).await
+    };
+    look(0).await?;
+    read(0).await?;
+    let mut rounds = Vec::new();
+    for round in bench.rounds() {
+        // Prompts that no cache knows.
+        let head = look(2 * round).await?;
+        let whole = read(2 * round + 1).await?;
+        rounds.push((head, whole.read("another prompt, read to answer it")));
+    }
+    done("decision", Outcome::compared("decision", rounds, by_rate))
 }
 
 fn decision() -> Value {
