@@ -16,6 +16,7 @@ mod narrow;
 mod outcomes;
 mod plan;
 mod policy;
+mod progress;
 mod serve;
 mod study;
 mod text;

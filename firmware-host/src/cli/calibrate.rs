@@ -16,7 +16,7 @@ use shoal_conductor::{
     task::Target,
 };
 
-use super::config;
+use super::{config, progress::Progress};
 use crate::{
     config::Places,
     exit::{Exit, Fault},
@@ -85,6 +85,7 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(1..1 << 32));
     let exercises = generate::exercises(options.tasks.clamp(1, 10_000), &kinds, seed);
     let mut attempts: Vec<Vec<Attempt>> = workers.iter().map(|_| Vec::new()).collect();
+    let mut progress = Progress::new("tasks", exercises.len());
     for (number, exercise) in (1_usize..).zip(&exercises) {
         for (worker, attempts) in workers.iter().zip(&mut attempts) {
             let ask = Ask {
@@ -95,10 +96,9 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
             };
             attempts.push(ground.attempt(ask).await);
         }
-        if number.is_multiple_of(20) {
-            tracing::info!(done = number, of = exercises.len(), "tasks");
-        }
+        progress.set(number);
     }
+    drop(progress);
     let place = options.out.unwrap_or_else(|| config.data.join(FILE));
     let lines = outcomes(&exercises, &workers, &attempts);
     super::write_file(&place, lines.as_bytes())?;

@@ -13,6 +13,7 @@ use shoal_conductor::head::teach;
 use super::{
     config,
     eval::privacy::{patterns, report, text},
+    progress::Progress,
     study::{FOLDS, Reader, Teaching, examples},
 };
 use crate::{
@@ -72,14 +73,9 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
     let folds = options.folds.clamp(2, 8);
     let (head, rows, held_out) = tokio::task::spawn_blocking(move || {
         school.settle(None);
-        let (judged, nets) = school.crossed(
-            &plan,
-            folds,
-            |_| true,
-            |done| {
-                tracing::info!(done, of = folds, "folds learnt");
-            },
-        );
+        let mut progress = Progress::new("folds", folds);
+        let (judged, nets) = school.crossed(&plan, folds, |_| true, |done| progress.set(done));
+        drop(progress);
         let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
         let held_out = report(&judged, &parts, &cuts, &patterns);
         let head = school.head(nets, cuts, reading, backbone);

@@ -14,7 +14,10 @@ use shoal_conductor::head::{
     states::States,
 };
 
-use super::study::{AT_ONCE, Reader};
+use super::{
+    progress::Progress,
+    study::{AT_ONCE, Reader},
+};
 use crate::{config::Config, exit::Fault};
 
 /// How routing heads are taught.
@@ -86,11 +89,10 @@ pub async fn looks(reader: &mut Reader, table: &Table) -> Result<Vec<Look>, Faul
         .collect();
     let mut each = stream::iter(texts.into_iter().enumerate().map(read)).buffered(AT_ONCE);
     let mut looks = Vec::with_capacity(table.rows.len());
+    let mut progress = Progress::new("prompts", table.rows.len());
     while let Some(look) = each.try_next().await? {
         looks.push(look);
-        if looks.len() % 100 == 0 {
-            tracing::info!(read = looks.len(), of = table.rows.len(), "prompts read");
-        }
+        progress.set(looks.len());
     }
     Ok(looks)
 }

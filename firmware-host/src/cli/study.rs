@@ -16,6 +16,7 @@ use shoal_conductor::{
 };
 use shoal_models::{catalogue::DEFAULT, engine::Engine};
 
+use super::progress::Progress;
 use crate::{
     accelerate,
     config::Config,
@@ -169,11 +170,10 @@ impl Reader {
             Ok::<_, Fault>((example, states))
         };
         let mut each = stream::iter(examples.into_iter().map(read)).buffered(AT_ONCE);
+        let mut progress = Progress::new("texts", all);
         while let Some((example, states)) = each.try_next().await? {
             school.add(example, &self.reading, &states);
-            if school.len() % 100 == 0 {
-                tracing::info!(read = school.len(), of = all, "texts read");
-            }
+            progress.set(school.len());
         }
         drop(each);
         Ok(school)

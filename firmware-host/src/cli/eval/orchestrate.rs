@@ -16,7 +16,7 @@ use shoal_conductor::{
 
 use super::verdict::{Report, Row, Strategy};
 use crate::{
-    cli::config,
+    cli::{config, progress::Progress},
     config::Places,
     exit::{Exit, Fault},
     proving::{Ask, Attempt, Ground},
@@ -89,14 +89,16 @@ async fn measure(ground: &Ground, exercises: &[Exercise]) -> Report {
         .collect();
     strategies.extend([Strategy::Mini, Strategy::Ultra]);
     let mut rows: Vec<Row> = strategies.into_iter().map(Row::new).collect();
+    let mut progress = Progress::new("tasks", exercises.len());
     // In turns, so that what slows this machine down slows all of them.
     for (number, exercise) in (1..).zip(exercises) {
         for row in &mut rows {
             let attempt = ground.attempt(ask(exercise, row.strategy.target())).await;
             row.attempts.push(attempt);
         }
-        progress("one round", number, exercises.len());
+        progress.set(number);
     }
+    drop(progress);
     let Some(best) = Report::best_alone(&rows).cloned() else {
         return Report::new(rows, exercises.len());
     };
@@ -117,6 +119,7 @@ async fn measure(ground: &Ground, exercises: &[Exercise]) -> Report {
         .unwrap_or_default();
     let mut voted = Row::new(Strategy::BestOf(best.clone(), often));
     let mut same = Row::new(Strategy::SamePlans(best.clone()));
+    let mut progress = Progress::new("tasks against the best worker", exercises.len());
     for ((number, exercise), plan) in (1..).zip(exercises).zip(plans) {
         voted
             .attempts
@@ -124,16 +127,11 @@ async fn measure(ground: &Ground, exercises: &[Exercise]) -> Report {
         let mut ask = ask(exercise, Target::Ultra);
         ask.history = plan;
         same.attempts.push(ground.attempt(ask).await);
-        progress("against the best", number, exercises.len());
+        progress.set(number);
     }
+    drop(progress);
     rows.extend([voted, same]);
     Report::new(rows, exercises.len())
-}
-
-fn progress(what: &str, done: usize, of: usize) {
-    if done.is_multiple_of(10) || done == of {
-        tracing::info!(done, of, "{what}");
-    }
 }
 
 fn ask(exercise: &Exercise, target: Target) -> Ask<'_> {

@@ -25,6 +25,7 @@ use shoal_conductor::{
 use crate::{
     cli::{
         config,
+        progress::Progress,
         study::{FOLDS, Parts, Reader, Teaching, examples},
     },
     config::{Config, Places},
@@ -176,7 +177,8 @@ async fn taught(
     let plan = options.teaching.plan();
     tokio::task::spawn_blocking(move || {
         school.settle(None);
-        let told = |done: usize| tracing::info!(done, "folds learnt");
+        let mut progress = Progress::new("folds", folds.map_or(FOLDS, |folds| folds.max(2)));
+        let told = |done: usize| progress.set(done);
         if let Some(folds) = folds {
             let (judged, _) = school.crossed(&plan, folds.max(2), |_| true, told);
             let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));

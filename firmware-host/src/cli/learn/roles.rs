@@ -28,7 +28,7 @@ use shoal_conductor::{
 
 use super::place::Place;
 use crate::{
-    cli::{config, exercises as exercises_of},
+    cli::{config, exercises as exercises_of, progress::Progress},
     config::Places,
     exit::{Exit, Fault},
     proving::{Ask, Attempt, Ground, Memory},
@@ -107,26 +107,35 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
         .unwrap_or_else(|| config.data.join(FILE));
     let (train, test) = exercises(&stage.ground, &options)?;
     let mut kept = begun(&file, &stage, &train, &options)?;
+    let population = options.population;
+    let tried = |generation: u64| {
+        let generation = usize::try_from(generation).unwrap_or(usize::MAX);
+        generation.saturating_mul(population)
+    };
+    let mut progress = Progress::new("candidates", tried(options.generations));
+    let mut more = String::new();
     while kept.evolution.generation < options.generations {
         let batches = batches(&train, &options, kept.evolution.generation);
         let mut rewards = Vec::new();
         for weights in kept.evolution.candidates() {
             rewards.push(stage.reward(Roles::try_new(weights), &batches).await);
+            let done = tried(kept.evolution.generation) + rewards.len();
+            progress.tell(done, &more);
         }
         kept.evolution.reward(&rewards);
         let mean = Interval::of(&rewards).mean;
         kept.rewards.push(mean);
         keep(&file, &kept)?;
-        tracing::info!(
-            generation = kept.evolution.generation,
-            of = options.generations,
-            reward = mean,
-            best = rewards.iter().copied().fold(f64::MIN, f64::max),
-            sigma = kept.evolution.sigma(),
-            calls = stage.memory.calls(),
-            "a generation"
+        more = format!(
+            "generation {}: {:.1} points, the best {:.1}; sigma {:.3}, {} calls",
+            kept.evolution.generation,
+            100.0 * mean,
+            100.0 * rewards.iter().copied().fold(f64::MIN, f64::max),
+            kept.evolution.sigma(),
+            stage.memory.calls()
         );
     }
+    drop(progress);
     let report = stage.verdict(&kept, &test).await;
     if report.is_better()
         && let Some(roles) = Roles::try_new(kept.evolution.weights())
