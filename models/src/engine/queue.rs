@@ -1,4 +1,5 @@
-//! Who goes next: the more urgent, then the task that had least, then the first to come.
+//! Who goes next: the more urgent, then the task that had least, then the first to come. What tasks had counts in steps: within
+//! one, who comes first is served first, since prompts that are read in turns, a little of each, are all read at the end.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -13,6 +14,8 @@ pub(super) struct Shares {
     floor: u64,
 }
 
+/// Tasks take turns after so many tokens, as in deficit round robin (Shreedhar and Varghese, 1995).
+const QUANTUM: u64 = 512;
 /// As many tasks are remembered; beyond, the half that had least is forgotten, and counts as new again.
 const MOST: usize = 1024;
 
@@ -42,8 +45,8 @@ impl Shares {
 
     /// Sorts by whose turn it is: greatest first.
     pub(super) fn turn(&self, request: &Request) -> (Priority, Reverse<u64>, Reverse<u64>) {
-        let had = self.had(&request.flow);
-        (request.priority, Reverse(had), Reverse(request.arrived))
+        let turns = self.had(&request.flow) / QUANTUM;
+        (request.priority, Reverse(turns), Reverse(request.arrived))
     }
 
     /// Forgets all, when nothing waits or runs.

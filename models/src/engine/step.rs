@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How long a batch may take while somebody's answer is being written, so that it does not stutter.
-const BESIDE: Duration = Duration::from_millis(300);
+const BESIDE: Duration = Duration::from_millis(400);
 /// How long a batch may take at all, which is how long a cancelled call may still hold the engine.
 const ALONE: Duration = Duration::from_millis(600);
 /// The fewest tokens to read at once; fewer waste the matrix kernels.
