@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How wide the bar itself is, in characters.
-const FORM: &str = "{prefix} [{bar:32}] {pos} of {len}, {eta} left{msg}";
+/// The form of a bar, which itself is 32 characters wide.
+const FORM: &str = "{prefix} [{bar:32}] {pos} of {len}, {eta} left";
 
 /// How far something is.
 #[derive(Debug)]
@@ -20,37 +20,44 @@ pub struct Progress {
 impl Progress {
     /// Of something with `whole` parts, none of which is done.
     pub fn new(what: &str, whole: usize) -> Self {
+        Self::from(what, 0, whole)
+    }
+
+    /// Of something that goes on with so many parts done.
+    pub fn from(what: &str, done: usize, whole: usize) -> Self {
         let target = match std::io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(whole as u64), target)
             .with_prefix(what.to_owned())
+            .with_position(done as u64)
             .with_style(style());
+        // The times of what was done before say nothing, and a part may take long.
+        bar.reset_eta();
+        bar.tick();
         Self {
             bar,
             what: what.to_owned(),
             whole,
-            tenth: 0,
+            tenth: done.saturating_mul(10) / whole.max(1),
         }
     }
 
     /// So many parts are done.
     pub fn set(&mut self, done: usize) {
-        self.tell(done, "");
-    }
-
-    /// So many parts are done, and there is more to say.
-    pub fn tell(&mut self, done: usize, more: &str) {
-        let more = match more {
-            "" => String::new(),
-            more => format!("; {more}"),
-        };
         if !self.bar.is_hidden() {
-            self.bar.set_message(more);
             self.bar.set_position(done as u64);
         } else if self.is_due(done) {
-            tracing::info!("{}: {done} of {}{more}", self.what, self.whole);
+            tracing::info!(done, of = self.whole, "{}", self.what);
+        }
+    }
+
+    /// Says something in between.
+    pub fn note(&self, text: &str) {
+        match self.bar.is_hidden() {
+            true => tracing::info!("{text}"),
+            false => self.bar.println(text),
         }
     }
 
@@ -70,7 +77,7 @@ impl Drop for Progress {
 }
 
 fn style() -> ProgressStyle {
-    // The form is a right one; if it were not, a plain bar would do.
+    // A test sees that it is a form.
     ProgressStyle::with_template(FORM)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")

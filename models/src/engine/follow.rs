@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::{prefix::WORTH, request::Request, resident::Resident};
+use super::{keep, prefix::WORTH, request::Request, resident::Resident};
 
 /// Whose turn it is to read, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,8 @@ impl Resident {
         }
         for at in (0..self.running.len()).rev() {
             let is_behind = self.running.get(at).is_some_and(|request| {
-                request.pending() > WORTH
+                !request.is_alone()
+                    && request.pending() > WORTH
                     && self.sequences.known(&request.tokens) >= request.read + WORTH
             });
             if !is_behind {
@@ -60,12 +61,16 @@ impl Resident {
 /// before, so that following them ends.
 fn ahead(running: &[Request], at: usize) -> Option<Turn> {
     let request = running.get(at)?;
+    if request.is_alone() {
+        return None;
+    }
     let place = |r: &Request| (r.read, Reverse(r.arrived));
     let each = running.iter().enumerate();
-    each.filter(|(_, other)| place(other) > place(request))
+    each.filter(|(_, other)| !other.is_alone() && place(other) > place(request))
         .filter_map(|(at, other)| {
             let until = in_common(other, request);
-            let is_worth_it = until >= request.read + WORTH && other.read < until;
+            // Waiting costs a place in the batch, which a few tokens are not worth.
+            let is_worth_it = until >= request.read + keep::LEAST && other.read < until;
             is_worth_it.then_some((place(other), Turn { at, until }))
         })
         .max_by_key(|(place, _)| *place)

@@ -158,7 +158,7 @@ impl Owner<'_> {
         let running = &mut self.resident.running;
         let gone: Vec<_> = running.extract_if(.., |r| r.is_abandoned()).collect();
         for request in gone {
-            self.resident.finish(request.sequence);
+            self.resident.end(&request);
             request.fail(JobError::Cancelled);
         }
     }

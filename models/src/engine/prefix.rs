@@ -7,13 +7,14 @@ use llama_cpp_2::token::LlamaToken;
 use super::{
     EngineOptions, context,
     keep::{self, Keep, State},
+    request::Request,
     resident::{CACHED, Resident},
 };
 use crate::gguf::Header;
 
-/// Fewer tokens than that are read as soon as another's are shared.
+/// The fewest tokens that a request takes from another: below, the change of sequences costs as much as reading them.
 pub(super) const WORTH: usize = 8;
-/// How many bytes of a state a slow board copies in a second.
+/// How many bytes of a state are copied in a second, at least: a Raspberry Pi 5 copies about four times as many.
 const COPIED: f64 = 1e9;
 
 /// About how long it takes to copy a state.
@@ -24,9 +25,17 @@ fn copying(state: &State) -> Duration {
 }
 
 impl Resident {
-    /// Ends a request's hold of its sequence and puts what it read on the shelf: attention would walk over it.
-    pub(super) fn finish(&mut self, sequence: i32) {
+    /// Ends a request's hold of its sequence.
+    pub(super) fn end(&mut self, request: &Request) {
         self.crowded = false;
+        match request.is_alone() {
+            true => self.drop_sequence(request.sequence),
+            false => self.finish(request.sequence),
+        }
+    }
+
+    /// Puts what was read on the shelf: attention would walk over it.
+    fn finish(&mut self, sequence: i32) {
         self.sequences.finish(sequence);
         while let Some((idle, tokens)) = self.sequences.idle() {
             if self.prefix_cache
@@ -44,19 +53,19 @@ impl Resident {
     /// A state that goes on otherwise than the prompt stays on the shelf.
     pub(super) fn fetch(&mut self, wanted: &[LlamaToken]) {
         let known = self.sequences.known(wanted);
-        let whole = !self.sequences.is_divisible();
+        // All of a state is copied, whatever is used of it.
+        let room = self.sequences.within_reach();
         if !self.sequences.has_number() && !self.evict() {
             return;
         }
         let pace = &self.pace;
         let is_worth_it = |state: &State, shared: usize| {
             let spared = shared.saturating_sub(known);
-            spared >= WORTH && pace.reading(spared) > copying(state)
+            spared >= WORTH && state.tokens.len() <= room && pace.reading(spared) > copying(state)
         };
-        let Some((state, shared)) = self.shelf.take(wanted, whole, is_worth_it) else {
+        let Some((state, shared)) = self.shelf.take(wanted, is_worth_it) else {
             return;
         };
-        // All of it is copied, whatever is used.
         while self.sequences.free() < state.tokens.len() {
             if !self.evict() {
                 return self.shelf.put(state);
@@ -71,7 +80,9 @@ impl Resident {
             return self.sequences.release(sequence);
         }
         if shared < state.tokens.len() {
-            self.context.forget(sequence, shared);
+            if !self.context.forget(sequence, shared) {
+                self.drop_sequence(sequence);
+            }
             self.shelf.put(state);
         }
     }

@@ -1,5 +1,5 @@
-//! Who goes next: the more urgent, then the task that had least, then the first to come. What tasks had counts in steps: within
-//! one, who comes first is served first, since prompts that are read in turns, a little of each, are all read at the end.
+//! Who goes next: the more urgent, then the task that had least, then the first to come. What tasks had counts in turns of
+//! [`QUANTUM`] tokens, since of prompts that are read a little of each in each batch none is done before the end.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -14,7 +14,7 @@ pub(super) struct Shares {
     floor: u64,
 }
 
-/// Tasks take turns after so many tokens, as in deficit round robin (Shreedhar and Varghese, 1995).
+/// The tokens of a turn: a usual prompt with its answer.
 const QUANTUM: u64 = 512;
 /// As many tasks are remembered; beyond, the half that had least is forgotten, and counts as new again.
 const MOST: usize = 1024;
@@ -45,8 +45,17 @@ impl Shares {
 
     /// Sorts by whose turn it is: greatest first.
     pub(super) fn turn(&self, request: &Request) -> (Priority, Reverse<u64>, Reverse<u64>) {
-        let turns = self.had(&request.flow) / QUANTUM;
-        (request.priority, Reverse(turns), Reverse(request.arrived))
+        self.order(request.priority, &request.flow, request.arrived)
+    }
+
+    fn order(
+        &self,
+        priority: Priority,
+        flow: &Flow,
+        arrived: u64,
+    ) -> (Priority, Reverse<u64>, Reverse<u64>) {
+        let turns = self.had(flow) / QUANTUM;
+        (priority, Reverse(turns), Reverse(arrived))
     }
 
     /// Forgets all, when nothing waits or runs.
@@ -75,6 +84,20 @@ mod tests {
         assert_eq!(shares.had(&late), 10);
         shares.charge([(&late, 500)].into_iter());
         assert!(shares.had(&a) < shares.had(&late));
+    }
+
+    #[test]
+    fn within_a_turn_the_first_to_come_is_first_and_then_whoever_had_less() {
+        let (first, second) = (task("first"), task("second"));
+        let mut shares = Shares::default();
+        let order =
+            |shares: &Shares, flow: &Flow, arrived| shares.order(Priority::Step, flow, arrived);
+        shares.charge([(&first, 400), (&second, 10)].into_iter());
+        assert!(order(&shares, &first, 1) > order(&shares, &second, 2));
+        shares.charge([(&first, 200)].into_iter());
+        assert!(order(&shares, &first, 1) < order(&shares, &second, 2));
+        let urgent = shares.order(Priority::Decision, &first, 9);
+        assert!(urgent > order(&shares, &second, 2));
     }
 
     #[test]

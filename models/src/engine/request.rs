@@ -94,6 +94,12 @@ impl Request {
         self.tokens.len() - self.read
     }
 
+    /// Whether it has its sequence for itself. What is read for its states begins with no other's tokens, since each of its own
+    /// gives one; and nobody begins with its, for which later layers may not have been computed.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(self.goal, Goal::Each(_))
+    }
+
     /// Whether it writes, so that it wants a token from each batch.
     pub(super) fn is_writing(&self) -> bool {
         self.pending() == 1 && self.tokens.len() > self.prompt

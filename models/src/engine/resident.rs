@@ -115,7 +115,7 @@ impl Resident {
             chunk: chunk as usize,
             grammars: Grammars::default(),
             keep: prefix::kept(options, header),
-            shelf: Shelf::new(usize::try_from(room.shelf).unwrap_or(usize::MAX)),
+            shelf: Shelf::new(usize::try_from(room.shelf).unwrap_or(usize::MAX), divisible),
             fixed: HashMap::new(),
             limit: tokens as usize,
             hidden_limit: options.hidden_context.min(tokens) as usize,
@@ -311,7 +311,7 @@ impl Resident {
             return Some(request);
         }
         // Nothing is like no tokens at all.
-        let like = if self.prefix_cache && !matches!(request.goal, Goal::Each(_)) {
+        let like = if self.prefix_cache && !request.is_alone() {
             request.tokens.as_slice()
         } else {
             &[]
@@ -346,7 +346,11 @@ impl Resident {
         } else {
             &[]
         };
-        let Some((sequence, start)) = self.sequences.begin(like) else {
+        let begun = match request.is_alone() {
+            true => self.sequences.begin_alone().map(|new| (new, Start::Empty)),
+            false => self.sequences.begin(like),
+        };
+        let Some((sequence, start)) = begun else {
             return false;
         };
         match start {

@@ -29,6 +29,8 @@ struct Held {
     open: bool,
     busy: bool,
     fixed: bool,
+    /// Whether nobody else may begin with it.
+    alone: bool,
     used: u64,
 }
 
@@ -49,6 +51,21 @@ impl Start {
         match self {
             Self::Empty => 0,
             Self::Share { tokens, .. } | Self::Continue { tokens } => tokens,
+        }
+    }
+}
+
+impl Held {
+    /// What a request begins with that knows nothing.
+    const fn empty(used: u64) -> Self {
+        Self {
+            tokens: Vec::new(),
+            runs: Vec::new(),
+            open: false,
+            busy: true,
+            fixed: false,
+            alone: false,
+            used,
         }
     }
 }
@@ -104,7 +121,9 @@ impl Sequences {
             }
         };
         let each = self.held.iter().enumerate();
-        each.filter_map(|(at, held)| held.as_ref().map(|held| (at, shared(held))))
+        each.filter_map(|(at, held)| held.as_ref().map(|held| (at, held)))
+            .filter(|(_, held)| !held.alone)
+            .map(|(at, held)| (at, shared(held)))
             .filter(|(_, shared)| *shared > 0)
             // Of two that are as good, one that is free to be continued.
             .max_by_key(|(at, shared)| (*shared, self.is_continuable(*at, *shared)))
@@ -129,14 +148,7 @@ impl Sequences {
             return Some((number(at), Start::Continue { tokens }));
         }
         let free = self.held.iter().position(Option::is_none)?;
-        let mut new = Held {
-            tokens: Vec::new(),
-            runs: Vec::new(),
-            open: false,
-            busy: true,
-            fixed: false,
-            used: clock,
-        };
+        let mut new = Held::empty(clock);
         let mut start = Start::Empty;
         if let Some((at, tokens)) = found
             && let Some(from) = self.held.get_mut(at).and_then(Option::as_mut)
@@ -151,6 +163,17 @@ impl Sequences {
         }
         *self.held.get_mut(free)? = Some(new);
         Some((number(free), start))
+    }
+
+    /// A sequence that begins with nothing, and that nobody else begins with; none if no number is free.
+    pub(super) fn begin_alone(&mut self) -> Option<i32> {
+        self.clock += 1;
+        let free = self.held.iter().position(Option::is_none)?;
+        *self.held.get_mut(free)? = Some(Held {
+            alone: true,
+            ..Held::empty(self.clock)
+        });
+        Some(number(free))
     }
 
     /// Notes that `sequence` now holds `tokens` more.
@@ -186,10 +209,9 @@ impl Sequences {
         *self.held.get_mut(free)? = Some(Held {
             tokens: first,
             runs,
-            open: false,
             busy: false,
             fixed: true,
-            used,
+            ..Held::empty(used)
         });
         Some(number(free))
     }
@@ -202,10 +224,9 @@ impl Sequences {
         *self.held.get_mut(free)? = Some(Held {
             runs: vec![(self.runs, tokens.len())],
             tokens,
-            open: false,
             busy: false,
             fixed,
-            used: self.clock,
+            ..Held::empty(self.clock)
         });
         Some(number(free))
     }
@@ -327,6 +348,18 @@ mod tests {
         assert_eq!(all.free(), 45);
         all.release(first);
         assert_eq!(all.free(), 55);
+    }
+
+    #[test]
+    fn nobody_begins_with_what_is_read_alone() {
+        let mut all = Sequences::new(4, 100, true);
+        let alone = all.begin_alone().unwrap();
+        all.grow(alone, &tokens(0..20));
+        assert_eq!((all.known(&tokens(0..20)), all.free()), (0, 80));
+        let (_, start) = read(&mut all, &tokens(0..20));
+        assert_eq!((start, all.free()), (Start::Empty, 60));
+        all.release(alone);
+        assert_eq!(all.free(), 80);
     }
 
     #[test]

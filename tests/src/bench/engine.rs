@@ -272,16 +272,16 @@ impl Comparison {
 
     async fn decision(&self) -> Result<Option<Row>> {
         let what = "reading for the routing head's decision, against for an answer";
-        self.within("decision", what, 0.91).await
+        self.ours_twice("decision", what, 0.91).await
     }
 
     async fn json(&self) -> Result<Option<Row>> {
         let what = "writing by a JSON schema, against freely";
-        self.within("json", what, 0.95).await
+        self.ours_twice("json", what, 0.95).await
     }
 
-    /// A case that compares two ways of ours.
-    async fn within(&self, case: &str, what: &str, target: f64) -> Result<Option<Row>> {
+    /// A case in which our own program compares two ways of its own, whose ratio is to be at least `target`.
+    async fn ours_twice(&self, case: &str, what: &str, target: f64) -> Result<Option<Row>> {
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
             rounds.push(rates(&self.ours.one(&self.model, case).await?)?);

@@ -112,28 +112,27 @@ pub async fn run(places: &Places, options: Options, out: &mut dyn Write) -> Resu
         let generation = usize::try_from(generation).unwrap_or(usize::MAX);
         generation.saturating_mul(population)
     };
-    let mut progress = Progress::new("candidates", tried(options.generations));
-    let mut more = String::new();
+    let (done, whole) = (tried(kept.evolution.generation), tried(options.generations));
+    let mut progress = Progress::from("candidates", done, whole);
     while kept.evolution.generation < options.generations {
         let batches = batches(&train, &options, kept.evolution.generation);
         let mut rewards = Vec::new();
         for weights in kept.evolution.candidates() {
             rewards.push(stage.reward(Roles::try_new(weights), &batches).await);
-            let done = tried(kept.evolution.generation) + rewards.len();
-            progress.tell(done, &more);
+            progress.set(tried(kept.evolution.generation) + rewards.len());
         }
         kept.evolution.reward(&rewards);
         let mean = Interval::of(&rewards).mean;
         kept.rewards.push(mean);
         keep(&file, &kept)?;
-        more = format!(
+        progress.note(&format!(
             "generation {}: {:.1} points, the best {:.1}; sigma {:.3}, {} calls",
             kept.evolution.generation,
             100.0 * mean,
             100.0 * rewards.iter().copied().fold(f64::MIN, f64::max),
             kept.evolution.sigma(),
             stage.memory.calls()
-        );
+        ));
     }
     drop(progress);
     let report = stage.verdict(&kept, &test).await;

@@ -79,6 +79,48 @@ async fn a_long_text_is_read_in_pieces_and_beside_others_as_alone() {
 }
 
 #[tokio::test]
+async fn texts_that_begin_alike_are_read_at_once_as_alone_and_leave_chats_as_they_are() {
+    // In many batches, so that one could begin with what another has read.
+    let engine = Engine::load(EngineOptions {
+        chunk: 32,
+        ..options()
+    })
+    .unwrap();
+    let reading = Reading {
+        layers: vec![16],
+        window: 512,
+        overlap: 0,
+        between: String::new(),
+        once: true,
+        ..Reading::default()
+    };
+    let texts = ["Why?", "How?", "When?"].map(|end| format!("{}{end}", TEXT.repeat(4)));
+    // The prompt begins with the token that begins every text.
+    let chat = || engine.complete(ask("Count to ten."), Call::default());
+    let told = chat().await.unwrap();
+    let mut alone = Vec::new();
+    for text in &texts {
+        alone.push(states(&engine, text, &reading).await);
+    }
+    engine.relieve(Relief::Caches);
+    let [one, two, three] = &texts;
+    let (one, two, three, beside) = tokio::join!(
+        states(&engine, one, &reading),
+        states(&engine, two, &reading),
+        states(&engine, three, &reading),
+        chat()
+    );
+    for (together, alone) in [one, two, three].iter().zip(&alone) {
+        assert_eq!(together.values.len(), together.ends.len() * together.width);
+        assert_eq!(together.values.len(), alone.values.len());
+        for (a, b) in together.values.chunks(576).zip(alone.values.chunks(576)) {
+            assert!(likeness(a, b) > 0.99);
+        }
+    }
+    assert_eq!(beside.unwrap().text, told.text);
+}
+
+#[tokio::test]
 async fn a_text_that_is_too_long_and_a_layer_that_is_not_there_are_errors() {
     let engine = engine();
     let short = Reading {

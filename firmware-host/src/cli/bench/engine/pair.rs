@@ -45,8 +45,8 @@ pub async fn plan(bench: &Bench, engine: &Engine) -> Result<Outcome, Fault> {
     done("plan", Outcome::compared("plan", rounds, by_time))
 }
 
-/// What the routing head needs of a prompt, which is all that its decision costs but for some hundredths of a millisecond; and
-/// reading another prompt of that length to answer it.
+/// Reading what the routing head needs of a prompt, and reading another prompt of that length to answer it. What the head itself
+/// takes is in the report of `shoal eval route`.
 pub async fn decide(bench: &Bench, engine: &Engine) -> Result<Outcome, Fault> {
     // Longer than what the head reads of a prompt.
     let text = |round: u32| words::report(round, 33);
@@ -66,7 +66,6 @@ pub async fn decide(bench: &Bench, engine: &Engine) -> Result<Outcome, Fault> {
     read(0).await?;
     let mut rounds = Vec::new();
     for round in bench.rounds() {
-        // Prompts that no cache knows.
         let head = look(2 * round).await?;
         let whole = read(2 * round + 1).await?;
         rounds.push((head, whole.read("another prompt, read to answer it")));

@@ -18,6 +18,8 @@ pub struct Setting {
     pub speculation: Speculation,
     /// The folder of the states of fixed prompts.
     pub keep: Option<PathBuf>,
+    /// Whether what a request read spares others reading it.
+    pub prefix_cache: bool,
 }
 
 impl Default for Setting {
@@ -26,6 +28,7 @@ impl Default for Setting {
             slots: 1,
             speculation: Speculation::Off,
             keep: None,
+            prefix_cache: true,
         }
     }
 }
@@ -82,6 +85,7 @@ impl Bench {
             slots: setting.slots,
             speculation: setting.speculation,
             keep: setting.keep.clone(),
+            prefix_cache: setting.prefix_cache,
             ..self.engine.clone()
         }
     }

@@ -12,7 +12,7 @@ use shoal_conductor::head::routing::{
 /// Draws of rows to join by, for each worker and part; a hundred rows are few, and one draw says little.
 const DRAWS: usize = 6;
 
-/// For each worker: accuracy among all where learning did not know it and it joined by `rows` rows, where it was learnt with
+/// For each worker: accuracy among all where learning did not know it and it joined by about `rows` rows, where it was learnt with
 /// the others, and what is lost by that; means over all parts and several draws of the rows.
 pub fn join(field: &Field<'_>, looks: &[Look], plan: &Plan, rows: usize) -> Value {
     let workers = &field.table.workers;
@@ -52,15 +52,16 @@ pub fn join(field: &Field<'_>, looks: &[Look], plan: &Plan, rows: usize) -> Valu
         (0..draws.min(DRAWS)).map(accuracy).collect()
     });
     let parts: Vec<&[Vec<f64>]> = accuracies.chunks_exact(each).collect();
-    let full = mean(parts.iter().filter_map(|part| part.last()).flatten());
+    let of_all = |part: &[Vec<f64>]| mean(part.last().into_iter().flatten().copied());
+    let full = mean(parts.iter().map(|part| of_all(part)));
     let joined = workers.iter().enumerate().map(|(at, worker)| {
-        let joined = mean(parts.iter().flat_map(|part| &part[at]));
-        let lost: Vec<f64> = parts
+        let joined = mean(parts.iter().map(|part| mean(part[at].iter().copied())));
+        let lost = parts
             .iter()
-            .flat_map(|part| part[at].iter().map(|joined| mean(&part[each - 1]) - joined))
-            .collect();
-        let most = lost.iter().copied().fold(f64::MIN, f64::max);
-        let of = json!({"joined": joined, "full": full, "lost": mean(&lost), "lost_at_most": most});
+            .flat_map(|part| part[at].iter().map(|joined| of_all(part) - joined));
+        let most = lost.max_by(f64::total_cmp);
+        let of =
+            json!({"joined": joined, "full": full, "lost": full - joined, "lost_at_most": most});
         (worker.clone(), of)
     });
     joined.collect::<Map<String, Value>>().into()
@@ -104,15 +105,13 @@ impl<'a> Part<'a> {
             workers.map(move |worker| judge.chance(worker, &factors).unwrap_or(f32::NAN))
         });
         let opinion = Opinion::new(values.collect());
-        self.field.outcome(&opinion).accuracy
+        self.field.at_price(&opinion, 0.0).0
     }
 }
 
-fn mean<'v>(values: impl IntoIterator<Item = &'v f64>) -> f64 {
-    let (sum, count) = values
-        .into_iter()
-        .fold((0.0, 0.0f64), |(sum, count), value| {
-            (sum + value, count + 1.0)
-        });
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0f64), |(sum, count), value| {
+        (sum + value, count + 1.0)
+    });
     sum / count.max(1.0)
 }
