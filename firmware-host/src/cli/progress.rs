@@ -93,6 +93,9 @@ mod tests {
         let mut progress = Progress::new("tasks", 40);
         let told: Vec<usize> = (1..=40).filter(|done| progress.is_due(*done)).collect();
         assert_eq!(told, [4, 8, 12, 16, 20, 24, 28, 32, 36, 40]);
+        let mut more = Progress::new("MB", 100);
+        let told = [0, 5, 9, 55, 59, 60].map(|done| more.is_due(done));
+        assert_eq!(told, [false, false, false, true, false, true]);
         let mut few = Progress::new("folds", 2);
         assert!(few.is_due(1) && !few.is_due(1) && few.is_due(2));
         // Of nothing, nothing is told.

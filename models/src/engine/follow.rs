@@ -17,14 +17,10 @@ pub(super) struct Turn {
 impl Resident {
     /// Gives each prompt that is being read what another one, that begins alike, has read of it since.
     pub(super) fn catch_up(&mut self) {
-        if !self.prefix_cache {
-            return;
-        }
         for at in (0..self.running.len()).rev() {
             let is_behind = self.running.get(at).is_some_and(|request| {
-                !request.is_alone()
-                    && request.pending() > WORTH
-                    && self.sequences.known(&request.tokens) >= request.read + WORTH
+                request.pending() > WORTH
+                    && self.sequences.known(self.like(request)) >= request.read + WORTH
             });
             if !is_behind {
                 continue;
@@ -61,12 +57,9 @@ impl Resident {
 /// before, so that following them ends.
 fn ahead(running: &[Request], at: usize) -> Option<Turn> {
     let request = running.get(at)?;
-    if request.is_alone() {
-        return None;
-    }
     let place = |r: &Request| (r.read, Reverse(r.arrived));
     let each = running.iter().enumerate();
-    each.filter(|(_, other)| !other.is_alone() && place(other) > place(request))
+    each.filter(|(_, other)| place(other) > place(request))
         .filter_map(|(at, other)| {
             let until = in_common(other, request);
             // Waiting costs a place in the batch, which a few tokens are not worth.
@@ -77,9 +70,12 @@ fn ahead(running: &[Request], at: usize) -> Option<Turn> {
         .map(|(_, turn)| turn)
 }
 
-/// How many tokens they begin with in common; the last one of `request` is never counted: it must be decoded for there to
+/// How many tokens they begin with in common, if neither is read alone; the last one of `request` is never counted: it must be decoded for there to
 /// be an output.
 fn in_common(other: &Request, request: &Request) -> usize {
+    if other.is_alone() || request.is_alone() {
+        return 0;
+    }
     let pairs = other.tokens.iter().zip(&request.tokens);
     let same = pairs.take_while(|(a, b)| a == b).count();
     same.min(request.tokens.len().saturating_sub(1))

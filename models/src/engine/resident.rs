@@ -310,12 +310,7 @@ impl Resident {
         if self.running.len() >= self.slots || self.crowded {
             return Some(request);
         }
-        // Nothing is like no tokens at all.
-        let like = if self.prefix_cache && !request.is_alone() {
-            request.tokens.as_slice()
-        } else {
-            &[]
-        };
+        let like = self.like(&request);
         self.fetch(like);
         let spared = self.sequences.known(like);
         // Room for the prompt and a little of the answer; the rest is found as it is written.
@@ -339,16 +334,19 @@ impl Resident {
         None
     }
 
+    /// What a request may have in common with others. Nothing is like no tokens at all.
+    pub(super) fn like<'r>(&self, request: &'r Request) -> &'r [LlamaToken] {
+        match self.prefix_cache && !request.is_alone() {
+            true => &request.tokens,
+            false => &[],
+        }
+    }
+
     /// Gives a request a sequence that begins with what the cache has of it; false if none is free.
     pub(super) fn seat(&mut self, request: &mut Request) -> bool {
-        let like = if self.prefix_cache {
-            request.tokens.as_slice()
-        } else {
-            &[]
-        };
         let begun = match request.is_alone() {
             true => self.sequences.begin_alone().map(|new| (new, Start::Empty)),
-            false => self.sequences.begin(like),
+            false => self.sequences.begin(self.like(request)),
         };
         let Some((sequence, start)) = begun else {
             return false;

@@ -12,7 +12,7 @@ use super::{
     job::JobError,
     pace::TILE,
     queue::Shares,
-    request::{Goal, Priority},
+    request::{Goal, Priority, Request},
     resident::Resident,
 };
 
@@ -85,7 +85,7 @@ impl Resident {
         let began = Instant::now();
         let layers = self.layers(&parts);
         // Of a text that is read twice no later layer is ever needed.
-        let only = parts.iter().all(|part| self.is_each(part.at));
+        let only = parts.iter().all(|part| self.is_alone(part.at));
         let outcome = self.context.decode(&mut self.batch, states, &layers, only);
         drop(cores);
         match outcome {
@@ -106,9 +106,8 @@ impl Resident {
         request.is_some_and(|request| matches!(request.goal, Goal::State(_)))
     }
 
-    fn is_each(&self, at: usize) -> bool {
-        let request = self.running.get(at);
-        request.is_some_and(|request| matches!(request.goal, Goal::Each(_)))
+    fn is_alone(&self, at: usize) -> bool {
+        self.running.get(at).is_some_and(Request::is_alone)
     }
 
     /// The layers whose states somebody wants of this batch.

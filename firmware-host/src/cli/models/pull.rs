@@ -17,6 +17,7 @@ use shoal_models::{
 
 use super::prepare::{self, Wish};
 use crate::{
+    cli::progress::Progress,
     config::{Config, Model},
     exit::{Exit, Fault},
 };
@@ -42,7 +43,7 @@ pub async fn run(config: &Config, options: Options, out: &mut dyn Write) -> Resu
     let quiet = options.json;
     let verified = match known(options.name.as_deref()) {
         Some(entry) => here(config, entry)?,
-        None => fetch(config, &options, out).await?,
+        None => fetch(config, &options).await?,
     };
     if !quiet {
         writeln!(
@@ -120,7 +121,7 @@ fn how_to_get(entry: &CatalogueEntry, path: &Path, data: &Path) -> String {
     )
 }
 
-async fn fetch(config: &Config, options: &Options, out: &mut dyn Write) -> Result<Verified, Fault> {
+async fn fetch(config: &Config, options: &Options) -> Result<Verified, Fault> {
     let name = options.name.as_deref().unwrap_or_default();
     let file = HubFile::try_new(name).map_err(|error| {
         let names: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
@@ -151,7 +152,7 @@ async fn fetch(config: &Config, options: &Options, out: &mut dyn Write) -> Resul
             sha256: sha256.clone(),
         },
     };
-    let mut progress = Progress::default();
+    let mut progress = None;
     let (sender, mut told) = tokio::sync::watch::channel((0, None));
     let mut tell = move |have: u64, whole: Option<u64>| {
         // Nobody looks any more once the download has ended.
@@ -164,10 +165,9 @@ async fn fetch(config: &Config, options: &Options, out: &mut dyn Write) -> Resul
             done = &mut work => return done.map_err(fault),
             Ok(()) = told.changed() => {
                 let (have, whole) = *told.borrow_and_update();
-                if let Some(line) = progress.line(have, whole).filter(|_| !options.json) {
-                    writeln!(out, "{}: {line}", file.file())?;
-                    out.flush()?;
-                }
+                let Some(whole) = whole else { continue };
+                let begin = || Progress::new(&format!("{}, MB", file.file()), megabytes(whole));
+                progress.get_or_insert_with(begin).set(megabytes(have));
             }
         }
     }
@@ -199,22 +199,8 @@ fn prepared(
     prepare::prepare(&model, wish, out).map_err(prepare::fault)
 }
 
-/// Says something at every tenth.
-#[derive(Debug, Default)]
-struct Progress {
-    tenths: u64,
-}
-
-impl Progress {
-    fn line(&mut self, have: u64, whole: Option<u64>) -> Option<String> {
-        let whole = whole.filter(|whole| *whole > 0)?;
-        let tenths = have.saturating_mul(10) / whole;
-        if tenths <= self.tenths {
-            return None;
-        }
-        self.tenths = tenths;
-        Some(format!("{} % of {} MB", tenths * 10, whole / 1_000_000))
-    }
+fn megabytes(bytes: u64) -> usize {
+    usize::try_from(bytes / 1_000_000).unwrap_or(usize::MAX)
 }
 
 fn fault(error: DownloadError) -> Fault {
@@ -287,15 +273,5 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(fault.exit, Exit::CorruptModel);
-    }
-
-    #[test]
-    fn progress_is_told_by_tenths() {
-        let mut progress = Progress::default();
-        assert_eq!(progress.line(5, None), None);
-        assert_eq!(progress.line(9, Some(100)), None);
-        let line = progress.line(55_000_000, Some(100_000_000));
-        assert_eq!(line.as_deref(), Some("50 % of 100 MB"));
-        assert_eq!(progress.line(59_000_000, Some(100_000_000)), None);
     }
 }
