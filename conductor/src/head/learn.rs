@@ -31,6 +31,8 @@ pub struct Lesson {
     pub shapes: Vec<f32>,
     /// What each word is.
     pub targets: Vec<Target>,
+    /// Whether the data says where spans begin and of what class they are.
+    pub spans: bool,
 }
 
 /// What a word is.
@@ -53,8 +55,11 @@ pub struct Course {
     pub decay: f32,
     /// The share of values that is dropped.
     pub drop: f32,
-    /// How much a sensitive word counts beside another, where the data says where spans begin and where it does not. One that
-    /// was missed matters more than one that was masked in vain, and most so in texts that people wrote.
+    /// How much a text counts beside another where the data says where spans begin: such data is made from few templates, and
+    /// what is learnt from it must stand against what people wrote.
+    pub share: f32,
+    /// How much a sensitive word counts beside another in the same text, where the data says where spans begin and where it does
+    /// not. One that was missed matters more than one that was masked in vain, and most so in texts that people wrote.
     pub weights: [f32; 2],
     /// Where chance begins.
     pub seed: u64,
@@ -227,9 +232,11 @@ fn add_part(
     };
     let pass = net.pass(input, drop);
     let targets = &lesson.targets[from..to];
+    let weight = course.weights[usize::from(!lesson.spans)];
+    let share = if lesson.spans { course.share } else { 1.0 };
     let rows = pass.outputs.chunks_exact(outputs).zip(targets);
     let slopes: Vec<f32> = rows
-        .flat_map(|(row, target)| slopes(row, target, course.weights))
+        .flat_map(|(row, target)| slopes(row, target, weight, share))
         .collect();
     net.back(input, &pass, &slopes, gradients, drop);
 }
@@ -252,13 +259,12 @@ fn dropout(values: &mut [f32], share: f32, seed: u64) {
 }
 
 /// The slope of the loss at one word's outputs: cross entropies of whether it is sensitive and, where that is known, of
-/// whether a span begins and of its class.
-fn slopes(row: &[f32], target: &Target, weights: [f32; 2]) -> Vec<f32> {
+/// whether a span begins and of its class. A sensitive word counts `weight` times as much, and all of it `share` times.
+fn slopes(row: &[f32], target: &Target, weight: f32, share: f32) -> Vec<f32> {
     let mut slopes = vec![0.0; row.len()];
     let (Some(sensitive), Some(begins)) = (row.first(), row.get(1)) else {
         return slopes;
     };
-    let weight = weights[usize::from(target.span.is_none())];
     slopes[0] = match target.sensitive {
         true => weight * (logistic(*sensitive) - 1.0),
         false => logistic(*sensitive),
@@ -272,6 +278,9 @@ fn slopes(row: &[f32], target: &Target, weights: [f32; 2]) -> Vec<f32> {
             let is = f32::from(u8::from(at == class));
             slopes[2 + at] = power / sum - is;
         }
+    }
+    for slope in &mut slopes {
+        *slope *= share;
     }
     slopes
 }
@@ -340,6 +349,7 @@ mod tests {
                     states,
                     shapes: vec![1.0; words],
                     targets: targets.collect(),
+                    spans: true,
                 }
             })
             .collect()
@@ -360,6 +370,7 @@ mod tests {
             step: 2e-2,
             decay: 1e-3,
             drop: 0.05,
+            share: 2.0,
             weights: [2.0, 2.0],
             seed: 11,
             threads,

@@ -1,112 +1,34 @@
 //! Products of small dense matrices, row by row in one slice.
-//!
-//! The inner loops are of fixed width, so that the compiler keeps them in vector registers.
 
-/// Columns that are computed together.
-const WIDE: usize = 16;
-/// Rows that are computed together.
-const TALL: usize = 8;
+use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
 /// `c += a b`, with `a` of `n` rows by `k`, `b` of `k` by `m`, `c` of `n` by `m`.
 pub(super) fn add_product(a: &[f32], b: &[f32], c: &mut [f32], k: usize, m: usize) {
-    if k == 0 || m == 0 {
-        return;
-    }
-    for (rows, out) in a.chunks(TALL * k).zip(c.chunks_mut(TALL * m)) {
-        let n = rows.len() / k;
-        for column in (0..m).step_by(WIDE) {
-            let width = WIDE.min(m - column);
-            let mut sums = [[0.0f32; WIDE]; TALL];
-            if n == TALL && width == WIDE {
-                for (at, b) in b.chunks_exact(m).enumerate() {
-                    let Some(b) = b.get(column..column + WIDE) else {
-                        continue;
-                    };
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        let a = rows[row * k + at];
-                        for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum += a * b;
-                        }
-                    }
-                }
-            } else {
-                for (at, b) in b.chunks_exact(m).enumerate() {
-                    let b = &b[column..column + width];
-                    for (row, sums) in sums.iter_mut().enumerate().take(n) {
-                        let a = rows[row * k + at];
-                        for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum += a * b;
-                        }
-                    }
-                }
-            }
-            for (row, sums) in sums.iter().enumerate().take(n) {
-                let start = row * m + column;
-                for (c, sum) in out[start..start + width].iter_mut().zip(sums) {
-                    *c += sum;
-                }
-            }
-        }
-    }
+    add(rows(a, k), rows(b, m), c, m);
 }
 
 /// `c += aᵀ b`, with `a` of `n` rows by `k`, `b` of `n` by `m`, `c` of `k` by `m`.
 pub(super) fn add_product_of_transposed(a: &[f32], b: &[f32], c: &mut [f32], k: usize, m: usize) {
-    if k == 0 || m == 0 {
-        return;
-    }
-    for first in (0..k).step_by(TALL) {
-        let tall = TALL.min(k - first);
-        for column in (0..m).step_by(WIDE) {
-            let width = WIDE.min(m - column);
-            let mut sums = [[0.0f32; WIDE]; TALL];
-            let pairs = a.chunks_exact(k).zip(b.chunks_exact(m));
-            if tall == TALL && width == WIDE {
-                for (a, b) in pairs {
-                    let (Some(a), Some(b)) =
-                        (a.get(first..first + TALL), b.get(column..column + WIDE))
-                    else {
-                        continue;
-                    };
-                    for (a, sums) in a.iter().zip(&mut sums) {
-                        for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum += a * b;
-                        }
-                    }
-                }
-            } else {
-                for (a, b) in pairs {
-                    let (a, b) = (&a[first..first + tall], &b[column..column + width]);
-                    for (a, sums) in a.iter().zip(&mut sums) {
-                        for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum += a * b;
-                        }
-                    }
-                }
-            }
-            for (row, sums) in sums.iter().enumerate().take(tall) {
-                let start = (first + row) * m + column;
-                for (c, sum) in c[start..start + width].iter_mut().zip(sums) {
-                    *c += sum;
-                }
-            }
-        }
-    }
+    add(rows(a, k).reversed_axes(), rows(b, m), c, m);
 }
 
-/// `a` of `n` rows by `k` as `k` rows by `n`.
-pub(super) fn transposed(a: &[f32], k: usize) -> Vec<f32> {
-    if k == 0 {
-        return Vec::new();
+/// `c += a bᵀ`, with `a` of `n` rows by `m`, `b` of `k` by `m`, `c` of `n` by `k`.
+pub(super) fn add_product_by_transposed(a: &[f32], b: &[f32], c: &mut [f32], k: usize, m: usize) {
+    add(rows(a, m), rows(b, m).reversed_axes(), c, k);
+}
+
+/// As many rows as there are whole ones.
+fn rows(values: &[f32], width: usize) -> ArrayView2<'_, f32> {
+    let count = values.len().checked_div(width).unwrap_or(0);
+    ArrayView2::from_shape((count, width), &values[..count * width])
+        .unwrap_or_else(|_| ArrayView2::from(&[[]; 0]))
+}
+
+fn add(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, c: &mut [f32], width: usize) {
+    let shape = (a.nrows(), width);
+    if let Ok(mut c) = ArrayViewMut2::from_shape(shape, c) {
+        general_mat_mul(1.0, &a, &b, 1.0, &mut c);
     }
-    let n = a.len() / k;
-    let mut out = vec![0.0; a.len()];
-    for (row, values) in a.chunks_exact(k).enumerate() {
-        for (column, value) in values.iter().enumerate() {
-            out[column * n + row] = *value;
-        }
-    }
-    out
 }
 
 /// Each row with those before and after it, `reach` to each side, as one row; beyond the ends is nought.
@@ -179,7 +101,14 @@ mod tests {
                     assert!((t[i * m + j] - 1.0 - sum).abs() < 1e-4);
                 }
             }
-            assert_eq!(transposed(&transposed(&a, k), n), a);
+            let mut back = vec![1.0; n * k];
+            add_product_by_transposed(&d, &b, &mut back, k, m);
+            for i in 0..n {
+                for j in 0..k {
+                    let sum: f32 = (0..m).map(|x| d[i * m + x] * b[j * m + x]).sum();
+                    assert!((back[i * k + j] - 1.0 - sum).abs() < 1e-4);
+                }
+            }
         }
     }
 

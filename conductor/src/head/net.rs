@@ -4,7 +4,9 @@
 //! hidden values, and a window of those hidden values again; from these come the outputs. All is linear with a rectifier
 //! after each of the two windows.
 
-use super::matrix::{add_product, add_product_of_transposed, fold_windows, transposed, windows};
+use super::matrix::{
+    add_product, add_product_by_transposed, add_product_of_transposed, fold_windows, windows,
+};
 
 /// The sizes of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,9 +179,8 @@ fn linear(a: &[f32], w: &[f32], k: usize, m: usize) -> Vec<f32> {
 /// The gradient of what [`linear`] was given.
 fn through(out: &[f32], w: &[f32], k: usize, m: usize) -> Vec<f32> {
     let n = out.len().checked_div(m).unwrap_or(0);
-    let turned = transposed(&w[..k * m], m);
     let mut a = vec![0.0; n * k];
-    add_product(out, &turned, &mut a, m, k);
+    add_product_by_transposed(out, &w[..k * m], &mut a, k, m);
     a
 }
 

@@ -1,6 +1,9 @@
 //! From examples with their states to a sensitivity head, and how good it is on texts that it was not taught on.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use super::{
     class::Class,
@@ -45,7 +48,8 @@ impl Plan {
                 step: 2e-3,
                 decay: 0.1,
                 drop: 0.4,
-                weights: [1.0, 20.0],
+                share: 10.0,
+                weights: [1.0, 40.0],
                 seed: 1,
                 threads,
             },
@@ -99,6 +103,7 @@ impl School {
             states: Vec::new(),
             shapes: shapes(&example.text, &words),
             targets: example.targets(&words),
+            spans: matches!(example.truth, Truth::Spans(_)),
         };
         self.texts.push(Text {
             example,
@@ -108,8 +113,9 @@ impl School {
         });
     }
 
-    /// Brings all states to one scale: the given one, or that of the examples.
+    /// Brings all states to one scale: the given one, or that of the examples. Texts that are the same then teach the same.
     pub fn settle(&mut self, norm: Option<Norm>) {
+        self.agree();
         let width = self.width.max(1);
         let norm = norm.unwrap_or_else(|| {
             let rows = self
@@ -129,6 +135,28 @@ impl School {
             text.lesson.states = Norm::steps(&states);
         }
         self.norm = Some(norm);
+    }
+
+    /// Where people marked units in the same text several times, each of them counts: who marked fewer overlooked some, and
+    /// what is learnt from both would be neither.
+    fn agree(&mut self) {
+        let mut marked: HashMap<String, Vec<bool>> = HashMap::new();
+        let units = self.texts.iter_mut().filter(|text| !text.lesson.spans);
+        let mut units: Vec<&mut Text> = units.collect();
+        for text in &units {
+            let targets = &text.lesson.targets;
+            let known = marked.entry(text.example.text.clone());
+            let known = known.or_insert_with(|| vec![false; targets.len()]);
+            for (known, target) in known.iter_mut().zip(targets) {
+                *known |= target.sensitive;
+            }
+        }
+        for text in &mut units {
+            let known = marked.get(&text.example.text).into_iter().flatten();
+            for (target, known) in text.lesson.targets.iter_mut().zip(known) {
+                target.sensitive = *known;
+            }
+        }
     }
 
     /// How many texts there are.
@@ -370,6 +398,50 @@ pub fn united(pieces: &[(Range<usize>, Class)], more: &[Range<usize>]) -> Vec<Ra
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_was_marked_twice_teaches_what_either_marked() {
+        let reading = Reading {
+            layers: vec![0],
+            ..Reading::default()
+        };
+        let mut school = School::default();
+        let states = States {
+            ends: vec![3, 8, 14],
+            width: 1,
+            values: vec![0.5, -0.5, 0.25],
+        };
+        let text = "Ana met Boris.";
+        let units = |units: &[&str]| Truth::Units(units.iter().map(|u| (*u).to_owned()).collect());
+        for truth in [
+            units(&["Ana"]),
+            units(&["Boris"]),
+            Truth::Spans(vec![(4..7, Class::Person)]),
+        ] {
+            let example = Example {
+                id: String::new(),
+                text: text.to_owned(),
+                truth,
+            };
+            school.add(example, &reading, &states);
+        }
+        school.settle(None);
+        let taught = school.texts.iter().map(|text| {
+            let targets = text.lesson.targets.iter();
+            targets.map(|target| target.sensitive).collect::<Vec<_>>()
+        });
+        assert_eq!(
+            taught.collect::<Vec<_>>(),
+            [
+                [true, false, true, false],
+                [true, false, true, false],
+                // Spans were not marked by somebody who may overlook some.
+                [false, true, false, false],
+            ]
+        );
+        // What is measured stays as each text was marked.
+        assert_eq!(school.texts[1].example.truth, units(&["Boris"]));
+    }
 
     #[test]
     fn pieces_and_patterns_mask_what_either_masks_and_stay_disjoint() {

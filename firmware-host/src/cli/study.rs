@@ -49,11 +49,14 @@ pub struct Teaching {
     /// Words on each side that a window takes in
     #[arg(long, value_name = "N", default_value_t = 2)]
     reach: usize,
+    /// How much an example with spans counts beside one with units
+    #[arg(long, value_name = "X", default_value_t = 10.0)]
+    span_share: f32,
     /// How much a sensitive word counts beside another, in examples with spans
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     span_weight: f32,
     /// The same in examples with units
-    #[arg(long, value_name = "X", default_value_t = 20.0)]
+    #[arg(long, value_name = "X", default_value_t = 40.0)]
     unit_weight: f32,
     /// The share of values that is dropped while learning
     #[arg(long, value_name = "X", default_value_t = 0.4)]
@@ -89,6 +92,7 @@ impl Teaching {
         let mut plan = Plan::new(cores);
         plan.course.rounds = self.rounds.max(1);
         plan.course.seed = self.seed;
+        plan.course.share = self.span_share;
         plan.course.weights = [self.span_weight, self.unit_weight];
         plan.course.drop = self.drop;
         plan.hidden = self.hidden.max(1);
