@@ -125,7 +125,7 @@ impl EngineOptions {
             hidden_context: 1024,
             kv_tokens: 8192,
             slots: 8,
-            chunk: 256,
+            chunk: 512,
             queue: 16,
             memory: None,
             prefix_cache: true,
