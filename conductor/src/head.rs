@@ -4,6 +4,7 @@
 //! only by the states that it gives ([`states`]); a head is a file that fits one backbone and one way of reading.
 
 pub mod class;
+pub mod cuts;
 mod decode;
 pub mod evolve;
 pub mod example;

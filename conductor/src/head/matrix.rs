@@ -26,6 +26,7 @@ fn rows(values: &[f32], width: usize) -> ArrayView2<'_, f32> {
 
 fn add(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, c: &mut [f32], width: usize) {
     let shape = (a.nrows(), width);
+    debug_assert_eq!(c.len(), shape.0 * shape.1);
     if let Ok(mut c) = ArrayViewMut2::from_shape(shape, c) {
         general_mat_mul(1.0, &a, &b, 1.0, &mut c);
     }

@@ -70,8 +70,8 @@ fn ahead(running: &[Request], at: usize) -> Option<Turn> {
         .map(|(_, turn)| turn)
 }
 
-/// How many tokens they begin with in common, if neither is read alone; the last one of `request` is never counted: it must be decoded for there to
-/// be an output.
+/// How many tokens they begin with in common, if neither is read alone; the last one of `request` is never counted: it must
+/// be decoded for there to be an output.
 fn in_common(other: &Request, request: &Request) -> usize {
     if other.is_alone() || request.is_alone() {
         return 0;

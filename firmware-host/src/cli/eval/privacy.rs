@@ -13,10 +13,11 @@ use shoal_conductor::{
     detect::Detectors,
     head::{
         class::Class,
+        cuts,
         example::Example,
         score::Score,
         sensitivity::{Cuts, Sensitivity},
-        teach::{self, Judged},
+        teach::Judged,
     },
     label::Label,
     policy::{Escalation, Policy},
@@ -181,7 +182,7 @@ async fn taught(
         let told = |done: usize| progress.set(done);
         if let Some(folds) = folds {
             let (judged, _) = school.crossed(&plan, folds.max(2), |_| true, told);
-            let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
+            let cuts = cuts::choose(&judged, |example| patterns.spans(&example.text));
             let data: Vec<_> = judged
                 .into_iter()
                 .filter(|judged| judged.at < first)
@@ -189,7 +190,7 @@ async fn taught(
             return report(&data, &parts, &cuts, &patterns);
         }
         let (judged, nets) = school.crossed(&plan, FOLDS, |at| at >= first, told);
-        let cuts = teach::choose(&judged, |example| patterns.spans(&example.text));
+        let cuts = cuts::choose(&judged, |example| patterns.spans(&example.text));
         let data: Vec<_> = (0..first)
             .filter_map(|at| school.judged(&nets, at))
             .collect();
@@ -227,8 +228,8 @@ fn numbers<'s: 'j, 'j>(
     let mut asked = 0u32;
     for judged in judged {
         let text = &judged.example.text;
-        let pieces = teach::pieces(judged, cuts);
-        let masked = teach::united(&pieces, &patterns.spans(text));
+        let pieces = cuts::pieces(judged, cuts);
+        let masked = cuts::united(&pieces, &patterns.spans(text));
         let escalation = patterns.escalation(text, &pieces);
         asked += u32::from(escalation == Escalation::Approve);
         score.add(judged.example, &masked, escalation == Escalation::Never);
