@@ -23,6 +23,7 @@ mod job;
 mod keep;
 pub(crate) mod load;
 pub(crate) mod log;
+mod mapping;
 mod marks;
 mod owner;
 mod pace;

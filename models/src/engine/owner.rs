@@ -14,7 +14,7 @@ use std::{
 use super::{
     EngineOptions, Info, LoadError, Pulse, Relief, heap,
     job::{Job, JobError},
-    load,
+    load, mapping,
     queue::Shares,
     request::Request,
     resident::Resident,
@@ -68,6 +68,9 @@ fn resident(options: &EngineOptions) -> Result<(Resident, Info), LoadError> {
     let room = load::room(&header, options)?;
     let model = Arc::new(load::model(options)?);
     let resident = Resident::try_new(Arc::clone(&model), &header, options, room)?;
+    if !options.lock {
+        mapping::let_go(&options.path);
+    }
     let info = info(&resident, &header, options);
     Ok((resident, info))
 }
@@ -158,8 +161,9 @@ impl Owner<'_> {
         let running = &mut self.resident.running;
         let gone: Vec<_> = running.extract_if(.., |r| r.is_abandoned()).collect();
         for request in gone {
-            self.resident.end(&request);
+            let seat = request.seat();
             request.fail(JobError::Cancelled);
+            self.resident.end(seat);
         }
     }
 

@@ -7,7 +7,7 @@ use llama_cpp_2::token::LlamaToken;
 use super::{
     EngineOptions, context,
     keep::{self, Keep, State},
-    request::Request,
+    request::Seat,
     resident::{CACHED, Resident},
 };
 use crate::gguf::Header;
@@ -25,12 +25,12 @@ fn copying(state: &State) -> Duration {
 }
 
 impl Resident {
-    /// Ends a request's hold of its sequence.
-    pub(super) fn end(&mut self, request: &Request) {
+    /// Ends a request's hold of its sequence. Keeping what it read takes a while, so its caller should have the answer before.
+    pub(super) fn end(&mut self, seat: Seat) {
         self.crowded = false;
-        match request.is_alone() {
-            true => self.drop_sequence(request.sequence),
-            false => self.finish(request.sequence),
+        match seat.is_alone {
+            true => self.drop_sequence(seat.sequence),
+            false => self.finish(seat.sequence),
         }
     }
 

@@ -5,12 +5,12 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::request::{Flow, Priority, Request};
 
-/// Work done for each task: start-time fair queueing (Goyal et al., 1996) over tokens.
+/// Work done for each task: fair queueing (Demers, Keshav and Shenker, 1989) over tokens.
 #[derive(Default)]
 pub(super) struct Shares {
     had: BTreeMap<Flow, u64>,
-    /// What the task had that has least of those served last. One that comes new is taken to have had as much, so that
-    /// nobody who was idle can catch up on it.
+    /// What somebody would have had who was there all along. One that comes new is taken to have had as much, so that nobody
+    /// who was idle can catch up, and whoever waits comes before all who will still come.
     floor: u64,
 }
 
@@ -22,14 +22,16 @@ const MOST: usize = 1024;
 impl Shares {
     /// Counts the tokens that a batch computed for each task.
     pub(super) fn charge<'a>(&mut self, served: impl Iterator<Item = (&'a Flow, usize)>) {
-        let mut least = u64::MAX;
+        let (mut least, mut all, mut count) = (u64::MAX, 0, 0);
         for (flow, tokens) in served {
             let before = self.had(flow);
             least = least.min(before);
+            all += tokens as u64;
+            count += 1;
             self.had.insert(flow.clone(), before + tokens as u64);
         }
-        if least < u64::MAX {
-            self.floor = self.floor.max(least);
+        if let Some(share) = all.checked_div(count) {
+            self.floor = least.max(self.floor + share);
         }
         if self.had.len() > MOST {
             let mut each: Vec<u64> = self.had.values().copied().collect();
@@ -80,10 +82,25 @@ mod tests {
         shares.charge([(&a, 100), (&b, 10)].into_iter());
         shares.charge([(&a, 100), (&b, 10)].into_iter());
         assert!(shares.had(&b) < shares.had(&a));
-        // As much as the one with least had before it was served last.
-        assert_eq!(shares.had(&late), 10);
+        // An even share of the 220.
+        assert_eq!(shares.had(&late), 110);
         shares.charge([(&late, 500)].into_iter());
         assert!(shares.had(&a) < shares.had(&late));
+    }
+
+    #[test]
+    fn who_had_much_has_its_turn_however_many_come_new() {
+        let big = task("big");
+        let mut shares = Shares::default();
+        shares.had.insert(big.clone(), 2_000);
+        let step = Priority::Step;
+        let served = (1..).find(|&n| {
+            let new = Flow::Own(n);
+            let is_first = shares.order(step, &big, 0) > shares.order(step, &new, n);
+            shares.charge([(&new, 300)].into_iter());
+            is_first
+        });
+        assert_eq!(served, Some(7));
     }
 
     #[test]
@@ -108,7 +125,7 @@ mod tests {
         for _ in 0..100 {
             shares.charge([(&long, 10)].into_iter());
         }
-        assert_eq!(shares.had(&task("new")), 990);
+        assert_eq!(shares.had(&task("new")), 1_001);
         for n in 0..2 * MOST as u64 {
             shares.charge([(&Flow::Own(n), 1), (&long, 10)].into_iter());
         }

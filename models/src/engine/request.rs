@@ -58,6 +58,14 @@ pub(super) struct Request {
     pub(super) goal: Goal,
 }
 
+/// The sequence that a request has while it runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    pub(super) sequence: i32,
+    /// Whether nobody may begin with what is there.
+    pub(super) is_alone: bool,
+}
+
 /// What it is for.
 pub(super) enum Goal {
     Write(Box<Write>),
@@ -98,6 +106,14 @@ impl Request {
     /// gives one; and nobody begins with its, for which later layers may not have been computed.
     pub(super) fn is_alone(&self) -> bool {
         matches!(self.goal, Goal::Each(_))
+    }
+
+    /// What it holds.
+    pub(super) fn seat(&self) -> Seat {
+        Seat {
+            sequence: self.sequence,
+            is_alone: self.is_alone(),
+        }
     }
 
     /// Whether it writes, so that it wants a token from each batch.

@@ -298,12 +298,13 @@ impl Resident {
         ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         for (at, outcome) in ended {
             let request = self.running.remove(at);
-            self.end(&request);
+            let seat = request.seat();
             match outcome {
                 Outcome::Answered(finish) => request.answer(finish),
                 Outcome::Failed(error) => request.fail(error),
-                Outcome::GoesOn | Outcome::Read => {}
+                Outcome::GoesOn | Outcome::Read => drop(request),
             }
+            self.end(seat);
         }
     }
 
