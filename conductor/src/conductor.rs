@@ -114,9 +114,14 @@ impl Conductor {
             mode: Mode::Live,
             history,
             text,
-            cancel,
+            cancel: cancel.clone(),
         };
-        let run = self.start(&rules, start).await;
+        // Reading the task for what is sensitive may take a while, and nothing is on record yet.
+        let run = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Failure::Cancelled),
+            run = self.start(&rules, start) => run,
+        };
         let (number, outputs, streamed) = conduct(&run).await?;
         let Some(output) = outputs.get(&number) else {
             return Err(Failure::NobodyMay {

@@ -59,7 +59,7 @@ pub(crate) fn id(name: &str) -> WorkerId {
 pub(crate) enum Line {
     Says(String),
     BreaksOff,
-    /// Waits until it is cancelled.
+    /// Waits until it is cancelled; gives no states meanwhile.
     Hangs,
 }
 
@@ -185,6 +185,10 @@ impl Backbone for FakeWorker {
         _reading: &Reading,
         _task: Option<&TaskId>,
     ) -> Result<States, WorkerError> {
+        let hangs = matches!(self.lines.lock().unwrap().front(), Some(Line::Hangs));
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         let states = self.states.lock().unwrap().clone();
         states.ok_or_else(|| WorkerError::Unreachable {
             worker: self.id.clone(),

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     fake::{FakeWorker, LOG, Line, POLICY, Stage, id, task},
+    head::sensitivity::believing,
     task::Effort,
     trace::Decision,
 };
@@ -191,6 +192,22 @@ async fn a_caller_reads_along_with_placeholders_restored_across_pieces() {
     assert_eq!(read, "Dear Ana Ruiz, see ana@plant.example!");
     assert_eq!(read, answer.text);
     assert!(count > 3);
+}
+
+#[tokio::test]
+async fn a_task_is_cancelled_while_it_is_read_for_what_is_sensitive() {
+    let local = FakeWorker::new("local", Place::Board, vec![Line::Hangs]);
+    let mut stage = Stage::new(POLICY, &[&local], Some(&local));
+    let head = Some(Arc::new(believing(0)));
+    stage.conductor.reader = Reader::new(head, Some(Arc::clone(&local) as _));
+    let cancel = CancellationToken::new();
+    let task = task("shoal-mini", LOG);
+    let mut run = Box::pin(stage.conductor.run(&task, &[], None, cancel.clone()));
+    let early = tokio::time::timeout(Duration::from_millis(20), &mut run).await;
+    assert!(early.is_err(), "{early:?}");
+    cancel.cancel();
+    assert_eq!(run.await, Err(Failure::Cancelled));
+    assert!(stage.events().is_empty());
 }
 
 #[tokio::test]
