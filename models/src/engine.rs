@@ -42,6 +42,7 @@ mod tap;
 mod template;
 mod threads;
 mod twice;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ pub(crate) use self::request::Priority;
 use self::{
     job::{Job, JobError, Place, Source, Work},
     owner::Message,
+    watch::Inflow,
 };
 
 /// How to run a model.
@@ -202,6 +204,7 @@ struct Pulse {
     ticks: AtomicU64,
     /// Jobs that wait or run.
     jobs: Arc<AtomicU64>,
+    inflow: Inflow,
     /// Of those, how many run.
     running: AtomicU64,
     /// Bytes of what earlier requests left beside the cache.
@@ -296,7 +299,10 @@ impl Engine {
             pieces: call.stream.is_some().then_some(pieces),
             done,
         };
-        self.submit(id, priority, call.task, call.cancel.clone(), work)?;
+        let cancel = call.cancel.child_token();
+        // Whoever drops this future waits no more.
+        let _waits = cancel.clone().drop_guard();
+        self.submit(id, priority, call.task, cancel, work)?;
         let answer = async {
             let ((), reply) = tokio::join!(forward(written, call.stream), reply);
             reply
@@ -317,7 +323,9 @@ impl Engine {
         let id = &self.shared.id;
         let (done, state) = oneshot::channel();
         let work = Work::Hidden { source, done };
-        self.submit(id, Priority::Decision, None, CancellationToken::new(), work)?;
+        let cancel = CancellationToken::new();
+        let _waits = cancel.clone().drop_guard();
+        self.submit(id, Priority::Decision, None, cancel, work)?;
         let state = state.await;
         state
             .unwrap_or(Err(JobError::broken()))
@@ -344,6 +352,7 @@ impl Engine {
             place,
             work,
         };
+        pulse.inflow.comes();
         inbox
             .send(Message::Job(job))
             .map_err(|_| JobError::broken().by(id))

@@ -9,7 +9,7 @@ use std::{ptr::NonNull, slice, sync::Arc};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::{batch::Batch, sums::Sums, tap, tap::Tap, threads::Threads};
+use super::{batch::Batch, sums::Sums, tap, tap::Tap, threads::Threads, watch, watch::Watch};
 
 /// How to make a context.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +30,26 @@ pub(crate) enum DecodeError {
     /// The cache has no room for it; nothing changed.
     #[error("the key-value cache is full")]
     Full,
+    /// Its [`Watch`] ended it; the cache is as it was before.
+    #[error("nobody waits for the batch")]
+    Stopped,
     /// Anything else; what the cache holds of the batch's sequences is unknown.
     #[error("llama.cpp failed with {0}")]
     Failed(i32),
+}
+
+/// What is wanted of a batch beside what its outputs say.
+#[derive(Debug, Default)]
+pub(crate) struct Want<'a> {
+    /// The hidden states of its outputs.
+    pub(crate) states: bool,
+    /// Those of all its tokens after these layers.
+    pub(crate) layers: &'a [u16],
+    /// Nothing but the layers': neither outputs nor what later batches of these sequences would need of later layers is
+    /// computed.
+    pub(crate) only: bool,
+    /// Ends it early.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// A context.
@@ -41,6 +58,7 @@ pub(crate) struct Context {
     vocabulary: usize,
     // Freed after the context, in this order.
     tap: Box<Tap>,
+    watch: Box<Option<Watch>>,
     _threads: Option<Threads>,
     _model: Arc<LlamaModel>,
 }
@@ -57,6 +75,7 @@ impl Context {
     pub(crate) fn try_new(model: Arc<LlamaModel>, shape: Shape) -> Option<Self> {
         let threads = i32::try_from(shape.threads.max(1)).unwrap_or(1);
         let mut tap = Box::<Tap>::default();
+        let mut watch = Box::<Option<Watch>>::default();
         // SAFETY: only reads constants.
         #[expect(
             unsafe_code,
@@ -73,8 +92,10 @@ impl Context {
         params.no_perf = true;
         params.cb_eval = Some(tap::pass);
         params.cb_eval_user_data = (&raw mut *tap).cast();
-        // SAFETY: the model lives as long as the context, which keeps it; the tap's address is that of its box, which
-        // the context keeps too.
+        params.abort_callback = Some(watch::look);
+        params.abort_callback_data = (&raw mut *watch).cast();
+        // SAFETY: the model lives as long as the context, which keeps it; the addresses of tap and watch are those of
+        // their boxes, which the context keeps too.
         #[expect(
             unsafe_code,
             reason = "the binding hides what a context can be made with"
@@ -93,6 +114,7 @@ impl Context {
             raw,
             vocabulary: usize::try_from(model.n_vocab()).unwrap_or(0),
             tap,
+            watch,
             _threads: pool,
             _model: model,
         })
@@ -106,17 +128,11 @@ impl Context {
         cells as usize
     }
 
-    /// Computes a batch, at most as long as the context was made for. `states` keeps the hidden states of its
-    /// outputs, `layers` those of all its tokens after these layers. With `only`, nothing but the latter is computed: neither
-    /// outputs nor what later batches of these sequences would need of later layers.
-    pub(crate) fn decode(
-        &mut self,
-        batch: &mut Batch,
-        states: bool,
-        layers: &[u16],
-        only: bool,
-    ) -> Result<(), DecodeError> {
-        self.tap.set(states, layers, batch.len(), only);
+    /// Computes a batch, at most as long as the context was made for.
+    pub(crate) fn decode(&mut self, batch: &mut Batch, want: Want<'_>) -> Result<(), DecodeError> {
+        self.tap
+            .set(want.states, want.layers, batch.len(), want.only);
+        *self.watch = want.watch;
         let raw = batch.raw();
         // SAFETY: the batch's arrays all have `n_tokens` entries and live through the call.
         #[expect(unsafe_code, reason = "the context is this module's")]
@@ -124,6 +140,7 @@ impl Context {
         match outcome {
             0 => Ok(()),
             1 => Err(DecodeError::Full),
+            2 => Err(DecodeError::Stopped),
             code => Err(DecodeError::Failed(code)),
         }
     }
@@ -221,7 +238,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: made by `try_new` and freed once; tap, threads and model are dropped after it.
+        // SAFETY: made by `try_new` and freed once; tap, watch, threads and model are dropped after it.
         #[expect(unsafe_code, reason = "the context is this module's")]
         unsafe {
             sys::llama_free(self.raw.as_ptr());

@@ -24,6 +24,7 @@ pub(super) struct Job {
     pub(super) priority: Priority,
     /// Whose work it is, if it is known.
     pub(super) task: Option<TaskId>,
+    /// Cancelled when nobody waits for it any more.
     pub(super) cancel: CancellationToken,
     /// Its place among those that wait or run.
     pub(super) place: Place,

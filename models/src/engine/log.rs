@@ -29,6 +29,13 @@ pub(crate) fn install() {
     });
 }
 
+/// How llama.cpp's complaints end about a batch that ended because it was asked to.
+const STOPPED: [&str; 3] = [
+    "compute status: 1",
+    "failed with error 1",
+    "failed to decode, ret = 2",
+];
+
 /// Takes the first error that llama.cpp logged on this thread since the last taking: later ones only say that it failed.
 pub(crate) fn take_error() -> Option<String> {
     let first = FIRST_ERROR.with_borrow_mut(std::mem::take);
@@ -52,6 +59,9 @@ unsafe extern "C" fn line(
         return;
     }
     match level {
+        llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR if STOPPED.iter().any(|end| text.ends_with(end)) => {
+            tracing::trace!(target: "llama.cpp", "{text}");
+        }
         llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR => {
             let kept = &text[..text.floor_char_boundary(MAX_LINE)];
             FIRST_ERROR.with_borrow_mut(|first| {

@@ -139,6 +139,9 @@ impl Owner<'_> {
     }
 
     fn take(&mut self, message: Message) {
+        if matches!(message, Message::Job(_)) {
+            self.pulse.inflow.is_here();
+        }
         match message {
             Message::Job(job) if job.cancel.is_cancelled() => {}
             Message::Job(job) => {
@@ -155,11 +158,13 @@ impl Owner<'_> {
 
     /// Lets go of what nobody waits for any more.
     fn sweep(&mut self) {
-        for request in self.waiting.extract_if(.., |r| r.is_abandoned()) {
+        for request in self.waiting.extract_if(.., |r| r.cancel.is_cancelled()) {
             request.fail(JobError::Cancelled);
         }
         let running = &mut self.resident.running;
-        let gone: Vec<_> = running.extract_if(.., |r| r.is_abandoned()).collect();
+        let gone: Vec<_> = running
+            .extract_if(.., |r| r.cancel.is_cancelled())
+            .collect();
         for request in gone {
             let seat = request.seat();
             request.fail(JobError::Cancelled);
@@ -182,7 +187,8 @@ impl Owner<'_> {
 
     fn step(&mut self) {
         let (resident, shares) = (&mut self.resident, &mut self.shares);
-        match catch_unwind(AssertUnwindSafe(|| resident.step(shares))) {
+        let inflow = &self.pulse.inflow;
+        match catch_unwind(AssertUnwindSafe(|| resident.step(shares, inflow))) {
             Ok(true) => {
                 self.rested = false;
                 self.pulse.ticks.fetch_add(1, Ordering::Relaxed);

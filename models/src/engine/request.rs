@@ -52,7 +52,10 @@ pub(super) struct Request {
     pub(super) flow: Flow,
     /// The order of arrival.
     pub(super) arrived: u64,
+    /// Cancelled when nobody waits for it any more.
     pub(super) cancel: CancellationToken,
+    /// Whether a batch of its own was ended for the sake of somebody who came.
+    pub(super) disturbed: bool,
     /// Counts it as long as it is there.
     pub(super) _place: Place,
     pub(super) goal: Goal,
@@ -119,16 +122,6 @@ impl Request {
     /// Whether it writes, so that it wants a token from each batch.
     pub(super) fn is_writing(&self) -> bool {
         self.pending() == 1 && self.tokens.len() > self.prompt
-    }
-
-    /// Whether nobody waits for it any more.
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.cancel.is_cancelled()
-            || match &self.goal {
-                Goal::Write(write) => write.done.is_closed(),
-                Goal::State(done) => done.is_closed(),
-                Goal::Each(each) => each.done.is_closed(),
-            }
     }
 
     /// Tokens written.

@@ -213,6 +213,7 @@ impl Resident {
             flow,
             arrived,
             cancel: job.cancel,
+            disturbed: false,
             _place: job.place,
             goal,
         };

@@ -3,6 +3,7 @@
 mod length;
 mod many;
 mod twice;
+mod watch;
 
 use shoal_conductor::prompt::{Format, Message, Speaker};
 use shoal_conductor::worker::Finish;

@@ -39,6 +39,7 @@ impl Engine {
             };
             let id = &self.shared.id;
             let cancel = CancellationToken::new();
+            let _waits = cancel.clone().drop_guard();
             self.submit(id, Priority::Decision, task.cloned(), cancel, work)?;
             let states = states.await.unwrap_or(Err(JobError::broken()));
             let states = states.map_err(|e| e.by(id))?;

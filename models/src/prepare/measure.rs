@@ -14,7 +14,7 @@ use llama_cpp_2::{
 use super::{Options, PrepareError};
 use crate::engine::{
     batch::Batch,
-    context::{Context, Shape},
+    context::{Context, Shape, Want},
     load, log,
     sums::Sums,
 };
@@ -208,7 +208,7 @@ impl Subject {
             batch.add(*token, from + index, 0, all || index + 1 == tokens.len());
         }
         context
-            .decode(&mut batch, false, &[], false)
+            .decode(&mut batch, Want::default())
             .map_err(|e| failed(&self.path, e))
     }
 }
