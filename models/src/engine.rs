@@ -128,7 +128,7 @@ impl EngineOptions {
             hidden_context: 1024,
             kv_tokens: 8192,
             slots: 8,
-            chunk: 512,
+            chunk: 384,
             queue: 16,
             memory: None,
             prefix_cache: true,

@@ -17,10 +17,8 @@ use super::{
     watch::Inflow,
 };
 
-/// How long a batch may take while somebody's answer is being written, so that it does not stutter more than a word at a
-/// time. With less, a small model's prompts are read in batches of one tile, which costs a tenth.
-const BESIDE: Duration = Duration::from_millis(400);
-/// How long a batch may take otherwise, which is how long somebody who comes may have to wait for it.
+/// How long a batch may take: so long an answer that is being written stands still, and somebody who comes may have to wait.
+/// With less, prompts are read in batches of a tile or two, which costs up to a tenth.
 const TOGETHER: Duration = Duration::from_millis(600);
 /// How long a batch may take of a request that is there alone. Whoever comes ends it, once for each request: the matrix kernels
 /// and attention waste less on larger batches, about 5 % here.
@@ -195,11 +193,7 @@ impl Resident {
             let tokens = request.pending();
             parts.push(self.put(at, tokens, guess));
         }
-        let time = match writing {
-            0 if self.is_quiet() => ALONE,
-            0 => TOGETHER,
-            _ => BESIDE,
-        };
+        let time = if self.is_quiet() { ALONE } else { TOGETHER };
         // What others hold cannot be had, so a prompt is read as far as there is room.
         let room = self.chunk.min(self.sequences.within_reach());
         let room = room.saturating_sub(self.batch.len());
