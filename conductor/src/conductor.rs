@@ -116,7 +116,7 @@ impl Conductor {
             text,
             cancel: cancel.clone(),
         };
-        // Reading the task for what is sensitive may take a while, and nothing is on record yet.
+        // Reading the task for what is sensitive may take a while, and puts nothing on record.
         let run = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Failure::Cancelled),

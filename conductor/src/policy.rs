@@ -1,5 +1,6 @@
 //! What may leave the board, who may read it, and what it may cost. The file's form is in [`file`].
 
+pub mod bounds;
 pub mod file;
 pub mod pattern;
 pub mod rule;

@@ -28,7 +28,7 @@ use crate::{
     id::WorkerId,
     label::Label,
     pace::Paces,
-    policy::{Policy, source::Bounds},
+    policy::{Policy, bounds::Bounds},
     reader::Reader,
     rules::{Rules, Standing},
     task::{Failure, Task},

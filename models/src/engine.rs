@@ -23,7 +23,7 @@ mod job;
 mod keep;
 pub(crate) mod load;
 pub(crate) mod log;
-mod mapping;
+pub(crate) mod mapping;
 mod marks;
 mod owner;
 mod pace;
@@ -352,7 +352,7 @@ impl Engine {
             place,
             work,
         };
-        pulse.inflow.comes();
+        pulse.inflow.comes(priority);
         inbox
             .send(Message::Job(job))
             .map_err(|_| JobError::broken().by(id))

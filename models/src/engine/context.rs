@@ -9,7 +9,10 @@ use std::{ptr::NonNull, slice, sync::Arc};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::{batch::Batch, sums::Sums, tap, tap::Tap, threads::Threads, watch, watch::Watch};
+use super::{
+    batch::Batch, mapping::Weights, sums::Sums, tap, tap::Tap, threads::Threads, watch,
+    watch::Watch,
+};
 
 /// How to make a context.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,7 @@ pub(crate) enum DecodeError {
     /// The cache has no room for it; nothing changed.
     #[error("the key-value cache is full")]
     Full,
-    /// Its [`Watch`] ended it; the cache is as it was before.
+    /// Its [`Watch`] ended it; the cache is as it was before, if the model can forget a part.
     #[error("nobody waits for the batch")]
     Stopped,
     /// Anything else; what the cache holds of the batch's sequences is unknown.
@@ -60,7 +63,7 @@ pub(crate) struct Context {
     tap: Box<Tap>,
     watch: Box<Option<Watch>>,
     _threads: Option<Threads>,
-    _model: Arc<LlamaModel>,
+    _model: Arc<Weights>,
 }
 
 // SAFETY: a context is not bound to the thread that made it, and `&mut` or `&` of it are on one thread at a time.
@@ -72,7 +75,7 @@ unsafe impl Send for Context {}
 
 impl Context {
     /// Makes one; nothing if llama.cpp says no, which it then explains in its log.
-    pub(crate) fn try_new(model: Arc<LlamaModel>, shape: Shape) -> Option<Self> {
+    pub(crate) fn try_new(model: Arc<Weights>, shape: Shape) -> Option<Self> {
         let threads = i32::try_from(shape.threads.max(1)).unwrap_or(1);
         let mut tap = Box::<Tap>::default();
         let mut watch = Box::<Option<Watch>>::default();
@@ -137,6 +140,7 @@ impl Context {
         // SAFETY: the batch's arrays all have `n_tokens` entries and live through the call.
         #[expect(unsafe_code, reason = "the context is this module's")]
         let outcome = unsafe { sys::llama_decode(self.raw.as_ptr(), raw) };
+        *self.watch = None;
         match outcome {
             0 => Ok(()),
             1 => Err(DecodeError::Full),

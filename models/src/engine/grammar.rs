@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use llama_cpp_2::{model::LlamaModel, sampling::LlamaSampler};
+use llama_cpp_2::sampling::LlamaSampler;
 use llguidance::{
     Matcher, ParserFactory,
     api::TopLevelGrammar,
@@ -15,7 +15,7 @@ use llguidance::{
 use serde_json::{Value, json};
 use shoal_conductor::prompt::Format;
 
-use super::job::JobError;
+use super::{job::JobError, mapping::Weights};
 
 /// Makes matchers. What depends on the vocabulary alone is made once, when first needed.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Grammars {
     /// The matcher for `format`, or none for free text.
     pub(super) fn matcher(
         &mut self,
-        model: &Arc<LlamaModel>,
+        model: &Arc<Weights>,
         format: &Format,
     ) -> Result<Option<Matcher>, JobError> {
         let grammar = match format {
@@ -46,7 +46,7 @@ impl Grammars {
         Ok(Some(Matcher::new(Ok(parser))))
     }
 
-    fn factory(&mut self, model: &Arc<LlamaModel>) -> Result<&ParserFactory, JobError> {
+    fn factory(&mut self, model: &Arc<Weights>) -> Result<&ParserFactory, JobError> {
         let factory = match self.factory.take() {
             Some(factory) => factory,
             None => new_factory(model)?,
@@ -55,7 +55,7 @@ impl Grammars {
     }
 }
 
-fn new_factory(model: &Arc<LlamaModel>) -> Result<ParserFactory, JobError> {
+fn new_factory(model: &Arc<Weights>) -> Result<ParserFactory, JobError> {
     let vocabulary: TokEnv = Arc::new(Words::of(model));
     let slices = SlicedBiasComputer::general_slices();
     let mut factory = ParserFactory::new(&vocabulary, Default::default(), &slices)
@@ -68,13 +68,13 @@ fn new_factory(model: &Arc<LlamaModel>) -> Result<ParserFactory, JobError> {
 /// forces nothing, and each token of a name that the schema gives is decoded.
 struct Words {
     words: TokEnv,
-    model: Arc<LlamaModel>,
+    model: Arc<Weights>,
     /// Whether a piece from the middle of a text is cut as it is; some tokenizers put a space before it.
     exact: bool,
 }
 
 impl Words {
-    fn of(model: &Arc<LlamaModel>) -> Self {
+    fn of(model: &Arc<Weights>) -> Self {
         const SAMPLE: &[u8] = br#"{"name": 1, "other": [true]}"#;
         let vocab = model.vocab();
         let tokens = vocab.tokenize(SAMPLE, false, false);

@@ -6,12 +6,9 @@ use std::{
     sync::OnceLock,
 };
 
-use llama_cpp_2::{
-    llama_backend::LlamaBackend,
-    model::{LlamaModel, params::LlamaModelParams},
-};
+use llama_cpp_2::{llama_backend::LlamaBackend, model::params::LlamaModelParams};
 
-use super::{EngineOptions, log};
+use super::{EngineOptions, log, mapping::Weights};
 use crate::{
     gguf::{GgufError, Header},
     plugin::{self, Search},
@@ -152,16 +149,12 @@ impl EngineOptions {
 }
 
 /// Loads the weights.
-pub(super) fn model(options: &EngineOptions) -> Result<LlamaModel, LoadError> {
+pub(super) fn model(options: &EngineOptions) -> Result<Weights, LoadError> {
     // The file is mapped and read in at once; what is locked stays as well.
     let params = LlamaModelParams::default()
         .with_n_gpu_layers(options.gpu_layers)
         .with_use_mlock(options.lock);
-    log::take_error();
-    LlamaModel::load_from_file(backend()?, &options.path, &params).map_err(|e| {
-        let reason = log::take_error().unwrap_or_else(|| e.to_string());
-        rejected(&options.path, &reason)
-    })
+    Weights::load(&options.path, &params)
 }
 
 pub(super) fn rejected(path: &Path, reason: &str) -> LoadError {

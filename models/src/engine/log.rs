@@ -29,11 +29,11 @@ pub(crate) fn install() {
     });
 }
 
-/// How llama.cpp's complaints end about a batch that ended because it was asked to.
+/// What llama.cpp says of a batch that ended because it was asked to.
 const STOPPED: [&str; 3] = [
-    "compute status: 1",
-    "failed with error 1",
-    "failed to decode, ret = 2",
+    "graph_compute: ggml_backend_sched_graph_compute_async failed with error 1",
+    "process_ubatch: failed to compute graph, compute status: 1",
+    "llama_decode: failed to decode, ret = 2",
 ];
 
 /// Takes the first error that llama.cpp logged on this thread since the last taking: later ones only say that it failed.
@@ -59,7 +59,7 @@ unsafe extern "C" fn line(
         return;
     }
     match level {
-        llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR if STOPPED.iter().any(|end| text.ends_with(end)) => {
+        llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR if STOPPED.contains(&text) => {
             tracing::trace!(target: "llama.cpp", "{text}");
         }
         llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR => {

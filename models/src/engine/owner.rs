@@ -139,8 +139,8 @@ impl Owner<'_> {
     }
 
     fn take(&mut self, message: Message) {
-        if matches!(message, Message::Job(_)) {
-            self.pulse.inflow.is_here();
+        if let Message::Job(job) = &message {
+            self.pulse.inflow.is_here(job.priority);
         }
         match message {
             Message::Job(job) if job.cancel.is_cancelled() => {}
@@ -186,6 +186,8 @@ impl Owner<'_> {
     }
 
     fn step(&mut self) {
+        let there = self.resident.running.iter().chain(&self.waiting);
+        self.shares.see(there.map(|request| &request.flow));
         let (resident, shares) = (&mut self.resident, &mut self.shares);
         let inflow = &self.pulse.inflow;
         match catch_unwind(AssertUnwindSafe(|| resident.step(shares, inflow))) {

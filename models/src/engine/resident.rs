@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
+use llama_cpp_2::token::LlamaToken;
 use shoal_conductor::prompt::{Message, Prompt, Speaker};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     job::{Job, JobError, Source, Work},
     keep::{self, Keep},
     load, log,
+    mapping::Weights,
     pace::Pace,
     prefix,
     request::{Each, Flow, Goal, Request, Write},
@@ -43,7 +44,7 @@ pub(super) struct Resident {
     pub(super) put_off: Vec<Request>,
     /// Whether one had to since the last one ended; as long as that is so, nobody is let in.
     pub(super) crowded: bool,
-    pub(super) model: Arc<LlamaModel>,
+    pub(super) model: Arc<Weights>,
     pub(super) slots: usize,
     pub(super) threads: u32,
     /// The most tokens of one batch.
@@ -64,7 +65,7 @@ pub(super) struct Resident {
 impl Resident {
     /// Makes the context of a loaded model in the room that it has, and loads the states of fixed prompts.
     pub(super) fn try_new(
-        model: Arc<LlamaModel>,
+        model: Arc<Weights>,
         header: &Header,
         options: &EngineOptions,
         room: load::Room,

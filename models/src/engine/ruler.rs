@@ -102,12 +102,11 @@ fn strips_space(vocab: &LlamaVocab<'_>, token: LlamaToken) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{engine::load, testing::model_path};
+    use crate::{engine::load, testing::options};
 
     #[test]
     fn no_text_has_fewer_tokens_than_the_ruler_says() {
-        let backend = load::backend().unwrap();
-        let model = LlamaModel::load_from_file(backend, model_path(), &Default::default()).unwrap();
+        let model = load::model(&options()).unwrap();
         let ruler = Ruler::of(&model);
         let vocab = model.vocab();
         let longest = vocab

@@ -98,13 +98,18 @@ impl Resident {
         };
         let outcome = self.context.decode(&mut self.batch, want);
         drop(cores);
+        let served = parts.iter().filter_map(|part| {
+            let request = self.running.get(part.at)?;
+            Some((&request.flow, part.tokens + part.guess.len()))
+        });
+        shares.charge(served);
         match outcome {
             Ok(()) => {
                 // Without the later layers it takes about half as long.
                 if !only {
                     self.pace.note(self.batch.len(), began.elapsed());
                 }
-                self.take(parts, shares);
+                self.take(parts);
             }
             Err(DecodeError::Stopped) => self.disturb(&inside),
             Err(error) => self.fail_all(&error),
@@ -193,7 +198,7 @@ impl Resident {
             let tokens = request.pending();
             parts.push(self.put(at, tokens, guess));
         }
-        let time = if self.is_quiet() { ALONE } else { TOGETHER };
+        let time = self.lone().map_or(TOGETHER, |_| ALONE);
         // What others hold cannot be had, so a prompt is read as far as there is room.
         let room = self.chunk.min(self.sequences.within_reach());
         let room = room.saturating_sub(self.batch.len());
@@ -292,12 +297,7 @@ impl Resident {
     }
 
     /// Takes what the batch gave.
-    fn take(&mut self, parts: Vec<Part>, shares: &mut Shares) {
-        let served = parts.iter().filter_map(|part| {
-            let request = self.running.get(part.at)?;
-            Some((&request.flow, part.tokens + part.guess.len()))
-        });
-        shares.charge(served);
+    fn take(&mut self, parts: Vec<Part>) {
         let mut ended = Vec::new();
         for part in parts {
             let at = part.at;
@@ -307,14 +307,17 @@ impl Resident {
             }
         }
         ended.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let mut seats = Vec::with_capacity(ended.len());
         for (at, outcome) in ended {
             let request = self.running.remove(at);
-            let seat = request.seat();
+            seats.push(request.seat());
             match outcome {
                 Outcome::Answered(finish) => request.answer(finish),
                 Outcome::Failed(error) => request.fail(error),
-                Outcome::GoesOn | Outcome::Read => drop(request),
+                Outcome::GoesOn | Outcome::Read => {}
             }
+        }
+        for seat in seats {
             self.end(seat);
         }
     }

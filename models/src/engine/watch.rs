@@ -10,25 +10,44 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::resident::Resident;
+use super::{
+    request::{Priority, Request},
+    resident::Resident,
+};
 
 /// Jobs on their way to the owner thread.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inflow(Arc<AtomicU64>);
+pub(super) struct Inflow(Arc<Coming>);
+
+#[derive(Debug, Default)]
+struct Coming {
+    steps: AtomicU64,
+    decisions: AtomicU64,
+}
 
 impl Inflow {
+    fn of(&self, priority: Priority) -> &AtomicU64 {
+        match priority {
+            Priority::Step => &self.0.steps,
+            Priority::Decision => &self.0.decisions,
+        }
+    }
+
     /// One sets out.
-    pub(super) fn comes(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn comes(&self, priority: Priority) {
+        self.of(priority).fetch_add(1, Ordering::Relaxed);
     }
 
     /// One is there.
-    pub(super) fn is_here(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn is_here(&self, priority: Priority) {
+        self.of(priority).fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn is_any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+    /// Whether one comes that is at least as urgent.
+    fn is_any(&self, least: Priority) -> bool {
+        let urgent = [Priority::Step, Priority::Decision];
+        let mut urgent = urgent.into_iter().filter(|priority| *priority >= least);
+        urgent.any(|priority| self.of(priority).load(Ordering::Relaxed) > 0)
     }
 }
 
@@ -37,15 +56,16 @@ impl Inflow {
 pub(crate) struct Watch {
     /// Those whose tokens are in it.
     pub(super) callers: Vec<CancellationToken>,
-    /// Whoever comes ends it.
-    pub(super) newcomers: Option<Inflow>,
+    /// Whoever comes and is at least as urgent ends it.
+    pub(super) newcomers: Option<(Inflow, Priority)>,
 }
 
 impl Watch {
     /// Whether the batch need not be computed to its end.
     fn is_over(&self) -> bool {
+        let comes = |(inflow, least): &(Inflow, Priority)| inflow.is_any(*least);
         self.callers.iter().all(CancellationToken::is_cancelled)
-            || self.newcomers.as_ref().is_some_and(Inflow::is_any)
+            || self.newcomers.as_ref().is_some_and(comes)
     }
 }
 
@@ -58,32 +78,38 @@ pub(super) unsafe extern "C" fn look(watch: *mut c_void) -> bool {
 }
 
 impl Resident {
-    /// Whether there is one request alone, whose batch may be ended for whoever comes.
-    pub(super) fn is_quiet(&self) -> bool {
+    /// The one request that is read alone, if its batch may be ended for whoever comes.
+    pub(super) fn lone(&self) -> Option<&Request> {
         let [request] = self.running.as_slice() else {
-            return false;
+            return None;
         };
         // What was computed of an indivisible state cannot be taken back.
-        !request.is_writing() && !request.disturbed && self.sequences.is_divisible()
+        let may = !request.is_writing() && !request.disturbed && self.sequences.is_divisible();
+        (may && self.slots > 1 && !self.crowded).then_some(request)
     }
 
     /// When a batch of those that run, at these places, need not be computed to its end; newcomers wait for one of `usual`
     /// length.
     pub(super) fn watch(&self, inside: &[usize], usual: usize, inflow: &Inflow) -> Watch {
         let callers = inside.iter().filter_map(|&at| self.running.get(at));
-        let newcomers = self.is_quiet() && self.batch.len() > usual;
+        let lone = self.lone().filter(|_| self.batch.len() > usual);
         Watch {
             callers: callers.map(|request| request.cancel.clone()).collect(),
-            newcomers: newcomers.then(|| inflow.clone()),
+            newcomers: lone.map(|lone| (inflow.clone(), lone.priority)),
         }
     }
 
     /// Forgets a batch that was ended.
     pub(super) fn disturb(&mut self, inside: &[usize]) {
         for &at in inside {
-            if let Some(request) = self.running.get_mut(at) {
-                request.disturbed = true;
-                self.context.forget(request.sequence, request.read);
+            let Some(request) = self.running.get_mut(at) else {
+                continue;
+            };
+            request.disturbed = true;
+            let sequence = request.sequence;
+            if !self.context.forget(sequence, request.read) {
+                // Nobody waits for it, and what it holds is of no use to others.
+                self.drop_sequence(sequence);
             }
         }
     }
@@ -109,15 +135,20 @@ mod tests {
     #[test]
     fn a_newcomer_ends_a_batch_that_says_so() {
         let inflow = Inflow::default();
-        let watch = |newcomers| Watch {
+        let watch = |least: Option<Priority>| Watch {
             callers: vec![CancellationToken::new()],
-            newcomers,
+            newcomers: least.map(|least| (inflow.clone(), least)),
         };
-        let (patient, hasty) = (watch(None), watch(Some(inflow.clone())));
-        assert!(!hasty.is_over());
-        inflow.comes();
-        assert!(hasty.is_over() && !patient.is_over());
-        inflow.is_here();
-        assert!(!hasty.is_over());
+        let each = [None, Some(Priority::Step), Some(Priority::Decision)].map(watch);
+        let over = || each.each_ref().map(Watch::is_over);
+        assert_eq!(over(), [false, false, false]);
+        inflow.comes(Priority::Step);
+        assert_eq!(over(), [false, true, false]);
+        inflow.comes(Priority::Decision);
+        assert_eq!(over(), [false, true, true]);
+        inflow.is_here(Priority::Step);
+        assert_eq!(over(), [false, true, true]);
+        inflow.is_here(Priority::Decision);
+        assert_eq!(over(), [false, false, false]);
     }
 }

@@ -6,16 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use llama_cpp_2::{
-    model::{LlamaModel, params::LlamaModelParams},
-    token::LlamaToken,
-};
+use llama_cpp_2::{model::params::LlamaModelParams, token::LlamaToken};
 
 use super::{Options, PrepareError};
 use crate::engine::{
     batch::Batch,
     context::{Context, Shape, Want},
     load, log,
+    mapping::Weights,
     sums::Sums,
 };
 
@@ -93,7 +91,7 @@ impl Speed {
 /// A loaded model and the texts in its tokens.
 pub(super) struct Subject {
     path: PathBuf,
-    model: Arc<LlamaModel>,
+    model: Arc<Weights>,
     effort: Effort,
     threads: u32,
 }
@@ -107,9 +105,7 @@ impl Subject {
     ) -> Result<Self, PrepareError> {
         load::header(path)?;
         let params = LlamaModelParams::default().with_n_gpu_layers(options.gpu_layers);
-        log::take_error();
-        let model = LlamaModel::load_from_file(load::backend()?, path, &params)
-            .map_err(|e| failed(path, e))?;
+        let model = Weights::load(path, &params)?;
         Ok(Self {
             path: path.to_owned(),
             model: Arc::new(model),
