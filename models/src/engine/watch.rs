@@ -78,21 +78,23 @@ pub(super) unsafe extern "C" fn look(watch: *mut c_void) -> bool {
 }
 
 impl Resident {
-    /// The one request that is read alone, if its batch may be ended for whoever comes.
+    /// The one request that is read alone, if its batch may be long.
     pub(super) fn lone(&self) -> Option<&Request> {
         let [request] = self.running.as_slice() else {
             return None;
         };
         // What was computed of an indivisible state cannot be taken back.
         let may = !request.is_writing() && !request.disturbed && self.sequences.is_divisible();
-        (may && self.slots > 1 && !self.crowded).then_some(request)
+        may.then_some(request)
     }
 
     /// When a batch of those that run, at these places, need not be computed to its end; newcomers wait for one of `usual`
     /// length.
     pub(super) fn watch(&self, inside: &[usize], usual: usize, inflow: &Inflow) -> Watch {
         let callers = inside.iter().filter_map(|&at| self.running.get(at));
-        let lone = self.lone().filter(|_| self.batch.len() > usual);
+        // Whoever could not be let in does not gain by it.
+        let gains = self.batch.len() > usual && self.slots > 1 && !self.crowded;
+        let lone = self.lone().filter(|_| gains);
         Watch {
             callers: callers.map(|request| request.cancel.clone()).collect(),
             newcomers: lone.map(|lone| (inflow.clone(), lone.priority)),
