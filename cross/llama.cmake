@@ -18,8 +18,8 @@ if(NOT DEFINED ENV{SHOAL_EVERY_ISA})
     endif()
 else()
     set(GGML_NATIVE OFF CACHE BOOL "" FORCE)
-    # GCC before 14 knows neither SME nor ARMv9.2, and no board of ours has them:
-    # these levels are then built without. They still ask for a processor with SME.
+    # GCC 12, which Debian 12 has, knows neither SME nor ARMv9.2, and no board of ours
+    # has them: these levels are then built without. They still ask for SME.
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$" AND PROJECT_NAME STREQUAL "llama.cpp")
         include(CheckCXXCompilerFlag)
         check_cxx_compiler_flag("-march=armv9.2-a+sme" SHOAL_COMPILER_KNOWS_SME)

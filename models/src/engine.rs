@@ -204,9 +204,10 @@ struct Pulse {
     ticks: AtomicU64,
     /// Jobs that wait or run.
     jobs: Arc<AtomicU64>,
-    inflow: Inflow,
     /// Of those, how many run.
     running: AtomicU64,
+    /// Jobs that the owner thread has not seen yet.
+    inflow: Inflow,
     /// Bytes of what earlier requests left beside the cache.
     shelf: AtomicU64,
     /// How long the last request took, in milliseconds.

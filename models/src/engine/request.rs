@@ -55,7 +55,7 @@ pub(super) struct Request {
     /// Cancelled when nobody waits for it any more.
     pub(super) cancel: CancellationToken,
     /// Whether a batch of its own was ended for the sake of somebody who came.
-    pub(super) disturbed: bool,
+    pub(super) preempted: bool,
     /// Counts it as long as it is there.
     pub(super) _place: Place,
     pub(super) goal: Goal,

@@ -214,7 +214,7 @@ impl Resident {
             flow,
             arrived,
             cancel: job.cancel,
-            disturbed: false,
+            preempted: false,
             _place: job.place,
             goal,
         };

@@ -111,7 +111,7 @@ impl Resident {
                 }
                 self.take(parts);
             }
-            Err(DecodeError::Stopped) => self.disturb(&inside),
+            Err(DecodeError::Stopped) => self.take_back(&inside),
             Err(error) => self.fail_all(&error),
         }
         true

@@ -84,7 +84,7 @@ impl Resident {
             return None;
         };
         // What was computed of an indivisible state cannot be taken back.
-        let may = !request.is_writing() && !request.disturbed && self.sequences.is_divisible();
+        let may = !request.is_writing() && !request.preempted && self.sequences.is_divisible();
         may.then_some(request)
     }
 
@@ -102,12 +102,12 @@ impl Resident {
     }
 
     /// Forgets a batch that was ended.
-    pub(super) fn disturb(&mut self, inside: &[usize]) {
+    pub(super) fn take_back(&mut self, inside: &[usize]) {
         for &at in inside {
             let Some(request) = self.running.get_mut(at) else {
                 continue;
             };
-            request.disturbed = true;
+            request.preempted = true;
             let sequence = request.sequence;
             if !self.context.forget(sequence, request.read) {
                 // Nobody waits for it, and what it holds is of no use to others.

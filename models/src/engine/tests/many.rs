@@ -14,10 +14,16 @@ fn fixed(system: &str, text: &str, tokens: u32) -> Prompt {
     prompt
 }
 
-fn instructions() -> String {
+pub(super) fn instructions() -> String {
     (1..40)
         .map(|n| format!("Rule {n}: valve {n} is opened by hand before pump {n} starts. "))
         .collect()
+}
+
+/// llama.cpp computes batches of other shapes in another order, so two words that are as likely may change places.
+pub(super) fn alike(one: &str, other: &str) -> bool {
+    let same = one.bytes().zip(other.bytes());
+    same.take_while(|(a, b)| a == b).count() > 8
 }
 
 #[tokio::test]
@@ -48,12 +54,9 @@ async fn calls_at_once_share_batches_and_say_what_they_say_alone() {
     let batches = engine.ticks() - before;
     let written: u64 = together.iter().map(|reply| reply.usage.output.0).sum();
     assert!(batches < written, "{batches} batches for {written} tokens");
-    // llama.cpp computes batches of other shapes in another order, so two words that are as likely may change places.
-    let alike = alone.iter().zip(&together).filter(|(one, other)| {
-        let same = one.text.bytes().zip(other.text.bytes());
-        same.take_while(|(a, b)| a == b).count() > 8
-    });
-    assert!(alike.count() >= 3, "{alone:?} and {together:?}");
+    let pairs = alone.iter().zip(&together);
+    let same = pairs.filter(|(one, other)| alike(&one.text, &other.text));
+    assert!(same.count() >= 3, "{alone:?} and {together:?}");
 }
 
 #[tokio::test]

@@ -11,25 +11,16 @@ use super::{
         resident::Resident,
         watch::Watch,
     },
+    many::{alike, instructions},
     *,
 };
-
-fn rules() -> String {
-    (1..48)
-        .map(|n| format!("Rule {n}: valve {n} is opened by hand before pump {n} starts. "))
-        .collect()
-}
-
-/// llama.cpp computes batches of other shapes in another order, so two words that are as likely may change places.
-fn alike(one: &str, other: &str) -> bool {
-    let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
-    same.count() >= 8
-}
 
 #[test]
 fn a_batch_that_was_ended_leaves_the_cache_as_it_was() {
     let model = Arc::new(load::model(&options()).unwrap());
-    let tokens = model.vocab().tokenize(rules().as_bytes(), true, false);
+    let tokens = model
+        .vocab()
+        .tokenize(instructions().as_bytes(), true, false);
     let context = || {
         let shape = Shape {
             cells: 512,
@@ -70,7 +61,7 @@ fn a_batch_that_was_ended_leaves_the_cache_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_lone_prompt_is_disturbed_once_and_goes_on_where_it_was() {
+async fn a_lone_prompt_is_preempted_once_and_goes_on_where_it_was() {
     let options = options();
     let header = load::header(&options.path).unwrap();
     let room = load::room(&header, &options).unwrap();
@@ -83,7 +74,10 @@ async fn a_lone_prompt_is_disturbed_once_and_goes_on_where_it_was() {
         resident.pace = Pace::default();
         resident.pace.note(64, Duration::from_millis(500));
         let (done, mut reply) = oneshot::channel();
-        let prompt = ask_briefly(&format!("{} Which rule is about pump 7?", rules()), 6);
+        let prompt = ask_briefly(
+            &format!("{} Which rule is about pump 7?", instructions()),
+            6,
+        );
         let work = Work::Complete {
             prompt: Box::new(prompt),
             pieces: None,
@@ -104,7 +98,7 @@ async fn a_lone_prompt_is_disturbed_once_and_goes_on_where_it_was() {
             let Some(request) = resident.running.first() else {
                 return (reads, reply.try_recv().unwrap().unwrap().text);
             };
-            reads.push((request.read, request.disturbed));
+            reads.push((request.read, request.preempted));
         }
     };
     let inflow = Inflow::default();
@@ -121,10 +115,17 @@ async fn a_lone_prompt_is_disturbed_once_and_goes_on_where_it_was() {
 #[tokio::test]
 async fn a_prompt_says_what_it_says_alone_whoever_comes_while_it_is_read() {
     let engine = Engine::load(options()).unwrap();
-    let long = || ask_briefly(&format!("{} Which rule is about pump 7?", rules()), 6);
-    let short = || ask_briefly("What is the capital of Japan?", 8);
+    let long = || {
+        ask_briefly(
+            &format!("{} Which rule is about pump 7?", instructions()),
+            24,
+        )
+    };
+    let short = || ask_briefly("What is the capital of Japan?", 2);
     let alone = engine.complete(long(), Call::default()).await.unwrap();
     let brief = engine.complete(short(), Call::default()).await.unwrap();
+    // However fast it is read, it is written for longer.
+    assert!(alone.usage.output.0 > 8, "{alone:?}");
     engine.relieve(Relief::Caches);
     let comes = async {
         let ticks = engine.ticks();
