@@ -6,6 +6,13 @@ set(CMAKE_INSTALL_RPATH "$ORIGIN")
 # The build script puts each library beside the program under its plain name.
 set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
 
+# Attention is ours (llama/attention.cpp says why) in every plugin for a CPU, whose
+# targets there are only once all folders were read. Cargo looks at neither file, so
+# after a change of one: cargo clean --release -p llama-cpp-sys-2
+if(PROJECT_NAME STREQUAL "ggml")
+    cmake_language(DEFER CALL shoal_attention)
+endif()
+
 # Plugins are one file per level of the instruction set, chosen when the program
 # starts. A build for this machine alone needs only its own, which is one in ten
 # of the work; a build for boards sets SHOAL_EVERY_ISA.
@@ -38,4 +45,21 @@ function(shoal_without_sme)
             set_target_properties(${level} PROPERTIES COMPILE_OPTIONS "${options}")
         endif()
     endforeach()
+endfunction()
+
+function(shoal_attention)
+    get_property(targets DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/src" PROPERTY BUILDSYSTEM_TARGETS)
+    set(found FALSE)
+    foreach(target ${targets})
+        get_target_property(sources ${target} SOURCES)
+        if("ggml-cpu/ops.cpp" IN_LIST sources)
+            set(found TRUE)
+            set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/src/ggml-cpu/ops.cpp" TARGET_DIRECTORY ${target}
+                PROPERTIES COMPILE_DEFINITIONS ggml_compute_forward_flash_attn_ext=ggml_compute_forward_flash_attn_ext_own)
+            target_sources(${target} PRIVATE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/llama/attention.cpp")
+        endif()
+    endforeach()
+    if(GGML_CPU AND NOT found)
+        message(FATAL_ERROR "llama.cpp's CPU code lies elsewhere now; see ${CMAKE_CURRENT_FUNCTION_LIST_FILE}")
+    endif()
 endfunction()

@@ -1,5 +1,6 @@
 //! The engine with the real model.
 
+mod attention;
 mod length;
 mod many;
 mod twice;
