@@ -4,9 +4,9 @@
 // cell of the cache for each head of each query, and takes neighbours of a batch together even if they are of different
 // sequences. Here queries are taken together only if they see about the same cells; those cells are looked up once for
 // all heads that share keys, and gathered, wherever they lie, into tiles without gaps. What comes out is the softmax of
-// the scaled products, times the values, as everywhere; the sums are of 32-bit floats, and what a query gets does not
-// depend on who else is in the batch. The softmax is computed tile by
-// tile as in "Self-attention Does Not Need O(n^2) Memory" (arXiv 2112.05682).
+// the scaled products, times the values, as everywhere. The sums are of 32-bit floats, and what a query gets does not
+// depend on who else is in the batch. The softmax is computed tile by tile as in "Self-attention Does Not Need O(n^2)
+// Memory" (arXiv 2112.05682).
 //
 // The build of llama.cpp takes this in place of its own function (see ../llama.cmake), which stays for what this one
 // does not know: a cache that is not of 16-bit floats, sinks, soft caps, ALiBi.
