@@ -55,7 +55,7 @@ function(shoal_attention)
         if("ggml-cpu/ops.cpp" IN_LIST sources)
             set(found TRUE)
             set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/src/ggml-cpu/ops.cpp" TARGET_DIRECTORY ${target}
-                PROPERTIES COMPILE_DEFINITIONS ggml_compute_forward_flash_attn_ext=ggml_compute_forward_flash_attn_ext_own)
+                PROPERTIES COMPILE_DEFINITIONS ggml_compute_forward_flash_attn_ext=ggml_compute_forward_flash_attn_ext_upstream)
             target_sources(${target} PRIVATE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/llama/attention.cpp")
         endif()
     endforeach()

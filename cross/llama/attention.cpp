@@ -23,7 +23,7 @@
 #include <vector>
 
 // llama.cpp's own.
-extern "C" void ggml_compute_forward_flash_attn_ext_own(const ggml_compute_params * params, ggml_tensor * dst);
+extern "C" void ggml_compute_forward_flash_attn_ext_upstream(const ggml_compute_params * params, ggml_tensor * dst);
 
 namespace {
 
@@ -47,7 +47,7 @@ constexpr int64_t FEWEST = 1;
 constexpr uint16_t HIDDEN = 0xFC00;
 
 // Cells that are looked at together.
-constexpr int64_t STRIDE = 16;
+constexpr int64_t BLOCK = 16;
 
 // The largest score of a tile, in a form that compilers turn into vectors.
 float largest(const float * scores) {
@@ -65,24 +65,24 @@ float largest(const float * scores) {
 
 // Cells of a sequence lie apart where several write in turns, so that no machine sees by itself which comes next. The
 // second level of the cache takes them: in the first, rows that far apart push each other out.
-void fetch(const ggml_fp16_t * row, int64_t count) {
+void prefetch(const ggml_fp16_t * row, int64_t count) {
     for (int64_t i = 0; i < count; i += CACHE_LINE_SIZE / (int64_t) sizeof(ggml_fp16_t)) {
         __builtin_prefetch(row + i, 0, 2);
     }
 }
 
 // A part of a mask.
-struct Stride {
-    uint64_t words[STRIDE / 4];
+struct Block {
+    uint64_t words[BLOCK / 4];
 
-    explicit Stride(const uint16_t * mask) { memcpy(words, mask, sizeof(words)); }
+    explicit Block(const uint16_t * mask) { memcpy(words, mask, sizeof(words)); }
 
     bool is_hidden() const {
         constexpr uint64_t hidden = 0x0001000100010001u * HIDDEN;
         return ((words[0] ^ hidden) | (words[1] ^ hidden) | (words[2] ^ hidden) | (words[3] ^ hidden)) == 0;
     }
 
-    bool operator==(const Stride & other) const { return memcmp(words, other.words, sizeof(words)) == 0; }
+    bool operator==(const Block & other) const { return memcmp(words, other.words, sizeof(words)) == 0; }
 };
 
 // The operands, and how they lie in memory.
@@ -119,7 +119,7 @@ struct Attention {
                q->nb[0] == sizeof(float) && k->nb[0] == sizeof(uint16_t) && v->nb[0] == sizeof(uint16_t);
     }
 
-    const uint16_t * hidden(int64_t query) const {
+    const uint16_t * mask_of(int64_t query) const {
         return (const uint16_t *) ((const char *) mask->data + query * mask->nb[1]);
     }
 
@@ -133,16 +133,16 @@ struct Attention {
 
     // Whether two queries see about the same cells.
     bool is_alike(int64_t one, int64_t other) const {
-        const uint16_t * a = hidden(one);
-        const uint16_t * b = hidden(other);
+        const uint16_t * a = mask_of(one);
+        const uint16_t * b = mask_of(other);
         int differ = 0;
         int64_t cell = 0;
         while (cell < cells && differ <= APART) {
-            if (cell + STRIDE <= cells && Stride(a + cell) == Stride(b + cell)) {
-                cell += STRIDE;
+            if (cell + BLOCK <= cells && Block(a + cell) == Block(b + cell)) {
+                cell += BLOCK;
                 continue;
             }
-            for (const int64_t end = std::min(cell + STRIDE, cells); cell < end; cell++) {
+            for (const int64_t end = std::min(cell + BLOCK, cells); cell < end; cell++) {
                 differ += (a[cell] == HIDDEN) != (b[cell] == HIDDEN);
             }
         }
@@ -167,18 +167,18 @@ struct Attention {
         while (cell < cells) {
             // The last query most likely sees what any of them sees.
             int64_t query = end - 1;
-            if (cell + STRIDE <= cells) {
-                while (query >= first && Stride(hidden(query) + cell).is_hidden()) {
+            if (cell + BLOCK <= cells) {
+                while (query >= first && Block(mask_of(query) + cell).is_hidden()) {
                     query--;
                 }
                 if (query < first) {
-                    cell += STRIDE;
+                    cell += BLOCK;
                     continue;
                 }
             }
-            for (const int64_t last = std::min(cell + STRIDE, cells); cell < last; cell++) {
+            for (const int64_t last = std::min(cell + BLOCK, cells); cell < last; cell++) {
                 for (int64_t query = end - 1; query >= first; query--) {
-                    if (hidden(query)[cell] != HIDDEN) {
+                    if (mask_of(query)[cell] != HIDDEN) {
                         return cell;
                     }
                 }
@@ -189,7 +189,7 @@ struct Attention {
 };
 
 // What a thread works with: llama.cpp's memory for this operation, in its proportions.
-struct Desk {
+struct Scratch {
     float * queries; // [QUERIES][width]
     float * scores;  // [QUERIES][CELLS]
     float * sums;    // [QUERIES][out]
@@ -200,7 +200,7 @@ struct Desk {
     float most[QUERIES];
     float total[QUERIES];
 
-    Desk(const Attention & a, const ggml_compute_params * params) {
+    Scratch(const Attention & a, const ggml_compute_params * params) {
         const size_t each = QUERIES * a.width + 2 * QUERIES * CELLS + QUERIES * a.out + CELLS * a.out + CELLS * a.width +
                             CACHE_LINE_SIZE_F32;
         queries = (float *) params->wdata + params->ith * each;
@@ -221,7 +221,7 @@ struct Tile {
 // The queries of a run, with heads `from` to `to` of those that share each head of the keys from `head` to `last`.
 struct Run {
     const Attention & a;
-    Desk &            desk;
+    Scratch &            scratch;
     const int64_t     first;
     const int64_t     end;
     const int64_t     head;
@@ -231,9 +231,9 @@ struct Run {
     const int         count; // for each head of the keys
     Tile              tile;
 
-    Run(const Attention & a, Desk & desk, int64_t first, int64_t end, int64_t head, int64_t last, int64_t from,
+    Run(const Attention & a, Scratch & scratch, int64_t first, int64_t end, int64_t head, int64_t last, int64_t from,
         int64_t to)
-        : a(a), desk(desk), first(first), end(end), head(head), last(last), from(from), share(to - from),
+        : a(a), scratch(scratch), first(first), end(end), head(head), last(last), from(from), share(to - from),
           count((int) ((end - first) * share)) {}
 
     void compute() {
@@ -253,14 +253,14 @@ struct Run {
         store();
     }
 
-    // Fills a tile with the next cells from `cell` on, and fetches them. Gives where to go on.
+    // Fills a tile with the next cells from `cell` on, and prefetches them. Gives where to go on.
     int64_t gather(Tile & tile, int64_t cell) {
         tile.count = 0;
         for (cell = a.next(cell, first, end); cell < a.cells && tile.count < CELLS; cell = a.next(cell + 1, first, end)) {
             tile.cell[tile.count++] = cell;
             for (int64_t h = head; h < last; h++) {
-                fetch(a.key(cell, h), a.width);
-                fetch(a.value(cell, h), a.out);
+                prefetch(a.key(cell, h), a.width);
+                prefetch(a.value(cell, h), a.out);
             }
         }
         return cell;
@@ -272,50 +272,50 @@ struct Run {
 
     void load() {
         for (int i = 0; i < count * (last - head); i++) {
-            float *      to   = desk.queries + i * a.width;
-            const void * from = (const char *) a.q->data + query(i) * a.q->nb[1] + head_of(i) * a.q->nb[2];
-            memcpy(to, from, a.width * sizeof(float));
+            float *      to     = scratch.queries + i * a.width;
+            const void * source = (const char *) a.q->data + query(i) * a.q->nb[1] + head_of(i) * a.q->nb[2];
+            memcpy(to, source, a.width * sizeof(float));
             ggml_vec_scale_f32(a.width, to, a.scale);
-            desk.most[i]  = -INFINITY;
-            desk.total[i] = 0.0f;
+            scratch.most[i]  = -INFINITY;
+            scratch.total[i] = 0.0f;
         }
-        memset(desk.sums, 0, count * (last - head) * a.out * sizeof(float));
+        memset(scratch.sums, 0, count * (last - head) * a.out * sizeof(float));
     }
 
     // The products of the tile's keys with the queries from the `at`th on.
     void score(int64_t h, int at) {
-        float * row = desk.values; // not filled yet
+        float * row = scratch.values; // not filled yet
         for (int t = 0; t < tile.count; t++) {
             ggml_cpu_fp16_to_fp32(a.key(tile.cell[t], h), row, a.width);
             for (int64_t d = 0; d < a.width; d++) {
-                desk.keys[d * CELLS + t] = row[d];
+                scratch.keys[d * CELLS + t] = row[d];
             }
         }
         for (int64_t d = 0; d < a.width && tile.count < CELLS; d++) {
-            std::fill(desk.keys + d * CELLS + tile.count, desk.keys + (d + 1) * CELLS, 0.0f);
+            std::fill(scratch.keys + d * CELLS + tile.count, scratch.keys + (d + 1) * CELLS, 0.0f);
         }
-        float * scores = desk.scores + at * CELLS;
+        float * scores = scratch.scores + at * CELLS;
         memset(scores, 0, count * CELLS * sizeof(float));
-        simd_gemm(scores, desk.queries + at * a.width, desk.keys, count, a.width, CELLS);
+        simd_gemm(scores, scratch.queries + at * a.width, scratch.keys, count, a.width, CELLS);
     }
 
     // Adds the mask, and hides what is behind the last cell of the tile.
     void hide(int at) {
         for (int64_t query = first; query < end; query++) {
-            const uint16_t * mask = a.hidden(query);
+            const uint16_t * mask = a.mask_of(query);
             bool             any  = tile.count < CELLS;
             for (int t = 0; t < tile.count; t++) {
                 const uint16_t m = mask[tile.cell[t]];
                 any |= m != 0;
-                desk.mask[t] = m == 0 ? 0.0f : GGML_CPU_FP16_TO_FP32(m);
+                scratch.mask[t] = m == 0 ? 0.0f : GGML_CPU_FP16_TO_FP32(m);
             }
             if (!any) {
                 continue;
             }
-            std::fill(desk.mask + tile.count, desk.mask + CELLS, -INFINITY);
+            std::fill(scratch.mask + tile.count, scratch.mask + CELLS, -INFINITY);
             for (int64_t i = at + (query - first) * share; i < at + (query - first + 1) * share; i++) {
-                float * scores = desk.scores + i * CELLS;
-                ggml_vec_add_f32(CELLS, scores, scores, desk.mask);
+                float * scores = scratch.scores + i * CELLS;
+                ggml_vec_add_f32(CELLS, scores, scores, scratch.mask);
             }
         }
     }
@@ -323,31 +323,31 @@ struct Run {
     // Adds the tile's values, by the softmax of the scores so far.
     void add(int64_t h, int at) {
         for (int i = at; i < at + count; i++) {
-            float *     scores = desk.scores + i * CELLS;
+            float *     scores = scratch.scores + i * CELLS;
             const float most   = largest(scores);
             if (most == -INFINITY) {
                 memset(scores, 0, CELLS * sizeof(float));
                 continue;
             }
-            if (most > desk.most[i]) {
-                const float less = expf(desk.most[i] - most);
-                ggml_vec_scale_f32(a.out, desk.sums + i * a.out, less);
-                desk.total[i] *= less;
-                desk.most[i] = most;
+            if (most > scratch.most[i]) {
+                const float less = expf(scratch.most[i] - most);
+                ggml_vec_scale_f32(a.out, scratch.sums + i * a.out, less);
+                scratch.total[i] *= less;
+                scratch.most[i] = most;
             }
-            desk.total[i] += ggml_vec_soft_max_f32(CELLS, scores, scores, desk.most[i]);
+            scratch.total[i] += ggml_vec_soft_max_f32(CELLS, scores, scores, scratch.most[i]);
         }
         for (int t = 0; t < tile.count; t++) {
-            ggml_cpu_fp16_to_fp32(a.value(tile.cell[t], h), desk.values + t * a.out, a.out);
+            ggml_cpu_fp16_to_fp32(a.value(tile.cell[t], h), scratch.values + t * a.out, a.out);
         }
-        memset(desk.values + tile.count * a.out, 0, (CELLS - tile.count) * a.out * sizeof(float));
-        simd_gemm(desk.sums + at * a.out, desk.scores + at * CELLS, desk.values, count, CELLS, a.out);
+        memset(scratch.values + tile.count * a.out, 0, (CELLS - tile.count) * a.out * sizeof(float));
+        simd_gemm(scratch.sums + at * a.out, scratch.scores + at * CELLS, scratch.values, count, CELLS, a.out);
     }
 
     void store() {
         for (int i = 0; i < count * (last - head); i++) {
-            float * sums = desk.sums + i * a.out;
-            ggml_vec_scale_f32(a.out, sums, desk.total[i] == 0.0f ? 0.0f : 1.0f / desk.total[i]);
+            float * sums = scratch.sums + i * a.out;
+            ggml_vec_scale_f32(a.out, sums, scratch.total[i] == 0.0f ? 0.0f : 1.0f / scratch.total[i]);
             void * to = (char *) a.dst->data + head_of(i) * a.dst->nb[1] + query(i) * a.dst->nb[2];
             memcpy(to, sums, a.out * sizeof(float));
         }
@@ -359,13 +359,13 @@ struct Run {
 extern "C" void ggml_compute_forward_flash_attn_ext(const ggml_compute_params * params, ggml_tensor * dst) {
     const Attention a(dst);
     if (params->use_ref || !a.is_known()) {
-        ggml_compute_forward_flash_attn_ext_own(params, dst);
+        ggml_compute_forward_flash_attn_ext_upstream(params, dst);
         return;
     }
     // Each thread finds the same runs.
     static thread_local std::vector<int64_t> starts;
     a.split(starts);
-    Desk desk(a, params);
+    Scratch scratch(a, params);
     if (params->ith == 0) {
         ggml_threadpool_chunk_set(params->threadpool, params->nth);
     }
@@ -385,7 +385,7 @@ extern "C" void ggml_compute_forward_flash_attn_ext(const ggml_compute_params * 
         const int64_t from = std::min(part % pieces * share, a.group);
         const int64_t to   = std::min(from + share, a.group);
         if (from < to) {
-            Run(a, desk, starts[run], starts[run + 1], head, head + step, from, to).compute();
+            Run(a, scratch, starts[run], starts[run + 1], head, head + step, from, to).compute();
         }
     }
 }
