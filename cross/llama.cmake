@@ -6,11 +6,12 @@ set(CMAKE_INSTALL_RPATH "$ORIGIN")
 # The build script puts each library beside the program under its plain name.
 set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
 
-# Attention is ours (llama/attention.cpp says why) in every plugin for a CPU, whose
-# targets there are only once all folders were read. Cargo looks at neither file, so
+# Two kernels are ours (llama/*.cpp say why) in every plugin for a CPU, whose targets
+# there are only once all folders were read. Cargo looks at none of these files, so
 # after a change of one: cargo clean --release -p llama-cpp-sys-2
 if(PROJECT_NAME STREQUAL "ggml")
-    cmake_language(DEFER CALL shoal_attention)
+    cmake_language(DEFER CALL shoal_kernel attention.cpp ops.cpp ggml_compute_forward_flash_attn_ext)
+    cmake_language(DEFER CALL shoal_kernel matmul.cpp llamafile/sgemm.cpp llamafile_sgemm)
 endif()
 
 # Plugins are one file per level of the instruction set, chosen when the program
@@ -47,19 +48,21 @@ function(shoal_without_sme)
     endforeach()
 endfunction()
 
-function(shoal_attention)
+# Compiles llama/`ours` beside llama.cpp's file `theirs`, whose `function` gets another
+# name, by which ours can still call it.
+function(shoal_kernel ours theirs function)
     get_property(targets DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/src" PROPERTY BUILDSYSTEM_TARGETS)
     set(found FALSE)
     foreach(target ${targets})
         get_target_property(sources ${target} SOURCES)
-        if("ggml-cpu/ops.cpp" IN_LIST sources)
+        if("ggml-cpu/${theirs}" IN_LIST sources)
             set(found TRUE)
-            set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/src/ggml-cpu/ops.cpp" TARGET_DIRECTORY ${target}
-                PROPERTIES COMPILE_DEFINITIONS ggml_compute_forward_flash_attn_ext=ggml_compute_forward_flash_attn_ext_upstream)
-            target_sources(${target} PRIVATE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/llama/attention.cpp")
+            set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/src/ggml-cpu/${theirs}" TARGET_DIRECTORY ${target}
+                PROPERTIES COMPILE_DEFINITIONS ${function}=${function}_upstream)
+            target_sources(${target} PRIVATE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/llama/${ours}")
         endif()
     endforeach()
     if(GGML_CPU AND NOT found)
-        message(FATAL_ERROR "llama.cpp's CPU code lies elsewhere now; see ${CMAKE_CURRENT_FUNCTION_LIST_FILE}")
+        message(FATAL_ERROR "llama.cpp's ${theirs} is left out or lies elsewhere now; see ${CMAKE_CURRENT_FUNCTION_LIST_FILE}")
     endif()
 endfunction()

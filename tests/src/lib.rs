@@ -12,6 +12,7 @@ pub mod mqtt;
 pub mod namespace;
 pub mod npu;
 pub mod place;
+pub mod plain;
 pub mod provider;
 pub mod recorder;
 pub mod scripted;

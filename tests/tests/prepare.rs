@@ -7,16 +7,15 @@ use serde_json::Value;
 use shoal_tests::{
     appliance::{Setup, command},
     place,
+    plain::plain,
     wait::until,
 };
 
-/// An appliance with a copy of the model in its own folder, linked where the file system allows.
+/// An appliance with the model in its own folder, as a download that is worth preparing.
 fn setup() -> Result<(Setup, PathBuf)> {
     let setup = Setup::new()?;
     let download = setup.data().join("m.gguf");
-    if std::fs::hard_link(place::model()?, &download).is_err() {
-        std::fs::copy(place::model()?, &download)?;
-    }
+    plain(&place::model()?, &download)?;
     let setup = setup.model(&download);
     setup.write()?;
     Ok((setup, download))
@@ -55,6 +54,7 @@ async fn killed_while_it_prepares_the_download_is_used_and_the_next_try_ends() -
     let done = printed(&setup, &["models", "prepare", "--json"]).await?;
     assert_eq!(done["now"], true, "{done}");
     let path = PathBuf::from(done["path"].as_str().unwrap_or_default());
+    assert_ne!(path, download, "{done}");
     assert_eq!(used(&setup).await?, path);
     assert!(!part.exists());
     let again = printed(&setup, &["models", "prepare", "--json"]).await?;

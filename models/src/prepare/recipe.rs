@@ -9,6 +9,8 @@
 pub(super) enum Stored {
     /// 4 bits and a scale for 32 numbers.
     Q4_0,
+    /// 4 bits, a scale and a least number for 32 numbers.
+    Q4_1,
     /// 4 bits that choose from a table of uneven steps, and a scale for 32 numbers.
     Iq4Nl,
     /// 4 bits, a scale and a least number for 32 numbers; those two take 6 bits each and share scales of 256 numbers.
@@ -18,10 +20,22 @@ pub(super) enum Stored {
 }
 
 impl Stored {
+    /// GGUF's name of the type.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Q4_0 => "Q4_0",
+            Self::Q4_1 => "Q4_1",
+            Self::Iq4Nl => "IQ4_NL",
+            Self::Q4K => "Q4_K",
+            Self::Q8_0 => "Q8_0",
+        }
+    }
+
     /// llama.cpp's number of the type.
     pub(super) const fn tensor_type(self) -> llama_cpp_sys_2::ggml_type {
         match self {
             Self::Q4_0 => llama_cpp_sys_2::GGML_TYPE_Q4_0,
+            Self::Q4_1 => llama_cpp_sys_2::GGML_TYPE_Q4_1,
             Self::Iq4Nl => llama_cpp_sys_2::GGML_TYPE_IQ4_NL,
             Self::Q4K => llama_cpp_sys_2::GGML_TYPE_Q4_K,
             Self::Q8_0 => llama_cpp_sys_2::GGML_TYPE_Q8_0,
@@ -32,6 +46,7 @@ impl Stored {
     pub(super) const fn file_type(self) -> llama_cpp_sys_2::llama_ftype {
         match self {
             Self::Q4_0 => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0,
+            Self::Q4_1 => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_1,
             Self::Iq4Nl => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_IQ4_NL,
             Self::Q4K => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_K_S,
             Self::Q8_0 => llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q8_0,
@@ -76,6 +91,11 @@ pub(super) const RECIPES: &[Recipe] = &[
         most: Stored::Q4_0,
         others: &[DOWN],
     },
+    Recipe {
+        name: "4 bits and a least number",
+        most: Stored::Q4_1,
+        others: &[],
+    },
     mixed(
         "4 bits, but 8 in attn_v and attn_output",
         &[
@@ -106,7 +126,7 @@ pub(super) const RECIPES: &[Recipe] = &[
 impl Recipe {
     /// Whether a file that says it is `quantization` already is what the recipe would make of it.
     pub(super) fn is(&self, quantization: Option<&str>) -> bool {
-        self.most == TOKENS && self.others.is_empty() && quantization == Some("Q8_0")
+        self.others.is_empty() && quantization == Some(self.most.name())
     }
 }
 
@@ -128,6 +148,6 @@ mod tests {
         let names: std::collections::BTreeSet<_> = RECIPES.iter().map(|r| r.name).collect();
         assert_eq!(names.len(), RECIPES.len());
         let is = |stored: &str| RECIPES.iter().filter(|r| r.is(Some(stored))).count();
-        assert_eq!((is("Q8_0"), is("Q4_0"), is("Q4_1")), (1, 0, 0));
+        assert_eq!((is("Q8_0"), is("Q4_1"), is("Q4_0")), (1, 1, 0));
     }
 }

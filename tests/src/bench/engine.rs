@@ -39,7 +39,7 @@ pub enum Case {
     Json,
     /// Guessing tokens ahead.
     Ngram,
-    /// The prepared model against the one that it was made of.
+    /// The prepared model against the download as llama.cpp reads it, which is what there would be without us.
     Prepared,
     /// Memory beside the model.
     Memory,
@@ -314,13 +314,16 @@ impl Comparison {
     async fn prepared(&self, downloaded: &Path) -> Result<Measured> {
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
-            let ours = self.ours.one(&self.model, "prefill").await?.side.rate;
-            let other = self.ours.one(downloaded, "prefill").await?.side.rate;
-            rounds.push(Round { ours, other });
+            let ours = self.ours.one(&self.model, "prefill").await?.side;
+            let other = self.llama.prefill(downloaded, ours.tokens).await?;
+            rounds.push(Round {
+                ours: ours.rate,
+                other,
+            });
         }
         let speed = faster(
             "prepared",
-            "reading, prepared model against downloaded",
+            "reading, prepared, against llama-bench on download",
             3.0,
             &rounds,
         );
@@ -332,7 +335,7 @@ impl Comparison {
         };
         let quality = Row::compared(
             "perplexity",
-            "perplexity, prepared model against downloaded",
+            "perplexity, prepared against download",
             "",
             Ahead::Neither,
             Target::AtMost(1.02),

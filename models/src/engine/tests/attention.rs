@@ -1,10 +1,8 @@
 //! Attention as it is compiled into llama.cpp's code for the CPU, without a model.
 
-use std::ptr::null_mut;
-
 use llama_cpp_sys_2 as sys;
 
-use super::super::load;
+use super::kernels::{Halves, OLD, computed, fill, halves, numbers};
 
 /// A batch over one cache.
 struct Case {
@@ -18,36 +16,6 @@ struct Case {
     width: usize,
     /// What is added to the score of a query for a cell; nothing if the cell is hidden.
     sees: fn(usize, usize) -> Option<f32>,
-}
-
-/// Numbers as half floats, and what they are then.
-struct Halves {
-    bits: Vec<u16>,
-    floats: Vec<f32>,
-}
-
-/// Numbers between -1 and 1, without a pattern.
-fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed;
-    let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    std::iter::repeat_with(next).take(count).collect()
-}
-
-#[expect(unsafe_code, reason = "ggml is called as it is")]
-fn halves(numbers: &[f32]) -> Halves {
-    let count = numbers.len();
-    let (mut bits, mut floats) = (vec![0; count], vec![0.0; count]);
-    // SAFETY: all three hold so many numbers.
-    unsafe {
-        sys::ggml_fp32_to_fp16_row(numbers.as_ptr(), bits.as_mut_ptr(), count as i64);
-        sys::ggml_fp16_to_fp32_row(bits.as_ptr(), floats.as_mut_ptr(), count as i64);
-    }
-    Halves { bits, floats }
 }
 
 impl Case {
@@ -69,7 +37,6 @@ impl Case {
     /// What llama.cpp computes, by query, head and place.
     #[expect(unsafe_code, reason = "ggml is called as it is")]
     fn computed(&self, queries: &[f32], keys: &[u16], values: &[u16]) -> Vec<f32> {
-        load::backend().unwrap();
         let [width, count, cells, heads, all] = [
             self.width,
             self.queries,
@@ -78,51 +45,26 @@ impl Case {
             self.all_heads(),
         ]
         .map(|number| number as i64);
-        let params = sys::ggml_init_params {
-            mem_size: 64 << 20,
-            mem_buffer: null_mut(),
-            no_alloc: false,
-        };
         let mask = self.mask();
-        // SAFETY: each tensor is filled with as many numbers as it has, all live until the context is freed, and what is
-        // read back is as long as the result.
-        unsafe {
-            let context = sys::ggml_init(params);
-            let tensor = |kind, a, b, c| sys::ggml_new_tensor_4d(context, kind, a, b, c, 1);
-            let (f16, f32) = (sys::GGML_TYPE_F16, sys::GGML_TYPE_F32);
-            let q = tensor(f32, width, count, all);
-            let k = tensor(f16, width, heads, cells);
-            let v = tensor(f16, width, heads, cells);
-            let m = tensor(f16, cells, (mask.len() / self.cells) as i64, 1);
-            sys::ggml_get_data(q)
-                .cast::<f32>()
-                .copy_from_nonoverlapping(queries.as_ptr(), queries.len());
-            for (tensor, bits) in [(k, keys), (v, values), (m, mask.as_slice())] {
-                sys::ggml_get_data(tensor)
-                    .cast::<u16>()
-                    .copy_from_nonoverlapping(bits.as_ptr(), bits.len());
+        let length = self.queries * self.all_heads() * self.width;
+        computed(length, |context| {
+            // SAFETY: the context lives, and each tensor is filled with as many numbers as it has.
+            unsafe {
+                let tensor = |kind, a, b, c| sys::ggml_new_tensor_4d(context, kind, a, b, c, 1);
+                let (f16, f32) = (sys::GGML_TYPE_F16, sys::GGML_TYPE_F32);
+                let q = tensor(f32, width, count, all);
+                let k = tensor(f16, width, heads, cells);
+                let v = tensor(f16, width, heads, cells);
+                let m = tensor(f16, cells, (mask.len() / self.cells) as i64, 1);
+                fill(q, queries);
+                fill(k, keys);
+                fill(v, values);
+                fill(m, &mask);
+                let by_head = |tensor| sys::ggml_permute(context, tensor, 0, 2, 1, 3);
+                let scale = 1.0 / (self.width as f32).sqrt();
+                sys::ggml_flash_attn_ext(context, q, by_head(k), by_head(v), m, scale, 0.0, 0.0)
             }
-            let by_head = |tensor| sys::ggml_permute(context, tensor, 0, 2, 1, 3);
-            let scale = 1.0 / (self.width as f32).sqrt();
-            let out =
-                sys::ggml_flash_attn_ext(context, q, by_head(k), by_head(v), m, scale, 0.0, 0.0);
-            let length = self.queries * self.all_heads() * self.width;
-            let out_data = sys::ggml_get_data(out).cast::<f32>();
-            // Whoever is left out shows.
-            std::slice::from_raw_parts_mut(out_data, length).fill(f32::NAN);
-            let graph = sys::ggml_new_graph(context);
-            sys::ggml_build_forward_expand(graph, out);
-            let backend =
-                sys::ggml_backend_init_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU, null_mut());
-            assert_eq!(
-                sys::ggml_backend_graph_compute(backend, graph),
-                sys::GGML_STATUS_SUCCESS
-            );
-            let computed = std::slice::from_raw_parts(out_data, length).to_vec();
-            sys::ggml_backend_free(backend);
-            sys::ggml_free(context);
-            computed
-        }
+        })
     }
 
     /// The softmax of the scaled products, times the values, as it is written in books.
@@ -202,9 +144,6 @@ const SMALL: Case = Case {
 
 /// llama.cpp's own code adds values as half floats for a few queries, and is off by some thousandths.
 const CLOSE: f64 = 2e-5;
-
-/// What to do where it is off by more.
-const OLD: &str = "is llama.cpp built with cross/llama/attention.cpp? If not: cargo clean --release -p llama-cpp-sys-2";
 
 #[test]
 fn those_that_write_see_their_cells_wherever_they_lie() {
