@@ -1,8 +1,8 @@
 //! The ways to store the weights that are tried, as data.
 //!
 //! llama.cpp lays out weights anew as it loads them ("repacking"), so that one instruction works on several rows; it
-//! does so for some types and, on some instruction sets, for others not. Which is fastest is therefore measured, not
-//! written down here.
+//! does so for some types and, on some instruction sets, for others not. For two types there is a kernel of ours. Which
+//! is fastest is therefore measured, not written down here.
 
 /// How a tensor's numbers are stored. The names are those of GGUF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ const fn mixed(name: &'static str, others: &'static [(&'static str, Stored)]) ->
 const DOWN: (&str, Stored) = ("ffn_down", Stored::Q4K);
 
 /// The recipes, those of fewer bits first. What a model can bear differs, and so does what a CPU has kernels for.
-/// What attention adds up (its values and output) bears 4 bits least, and of the rest each part about alike.
+/// Attention bears 4 bits least, and of the rest each part about alike.
 pub(super) const RECIPES: &[Recipe] = &[
     Recipe {
         name: "4 bits",
@@ -96,14 +96,6 @@ pub(super) const RECIPES: &[Recipe] = &[
         most: Stored::Q4_1,
         others: &[],
     },
-    mixed(
-        "4 bits, but 8 in attn_v and attn_output",
-        &[
-            DOWN,
-            ("ffn_up", Stored::Iq4Nl),
-            ("ffn_gate|attn_q|attn_k", Stored::Q4_0),
-        ],
-    ),
     mixed(
         "4 bits, but 8 in attention",
         &[DOWN, ("ffn_up", Stored::Iq4Nl), ("ffn_gate", Stored::Q4_0)],
