@@ -69,7 +69,7 @@ impl Weights {
             }
             Why::NothingPrepared => {
                 "the download is used as it is; `shoal models prepare` may make \
-                                     it several times faster on this machine"
+                                     it faster on this machine"
                     .to_owned()
             }
             Why::Misfit(reason) => format!(
