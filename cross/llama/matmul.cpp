@@ -1,11 +1,11 @@
 // Products of matrices on the CPU, for weights in Q4_1 and Q8_0 as they lie in the file.
 //
 // llama.cpp is fast with weights that it rearranges as it loads them. Where the CPU has no AMX it does so for Q4_1 nowhere,
-// and for Q8_0 on ARM alone; else it takes a dot product for each number of the result, or for tiles of few. Here some rows of weights, one
-// for each lane of a vector register, are laid side by side just before they are used, and stay in the cache while all
-// columns are multiplied with them ("Anatomy of High-Performance Matrix Multiplication", Goto and van de Geijn 2008, calls
-// this packing a panel). One instruction then multiplies four numbers of each row with four of a column, and lanes need
-// not be added up.
+// and for Q8_0 on ARM alone; else it takes a dot product for each number of the result, or for tiles of few. Here some
+// rows of weights, one for each lane of a vector register, are laid side by side just before they are used, and stay in
+// the cache while all columns are multiplied with them ("Anatomy of High-Performance Matrix Multiplication", Goto and van
+// de Geijn 2008, calls this packing a panel). One instruction then multiplies four numbers of each row with four of a
+// column, and lanes need not be added up.
 //
 // What comes out is what llama.cpp's own functions give, but for the order in which floats are added, which here does not
 // depend on how many columns there are: what a token gets is bit for bit the same whoever else is in the batch.
@@ -42,7 +42,7 @@ extern "C" bool llamafile_sgemm_upstream(const ggml_compute_params * params, int
 
 namespace {
 
-// Bytes of panels, and of columns, that are in use at once: half a second cache.
+// Bytes of panels, and of columns, that are in use at once. Both together fit a core's L2 cache.
 constexpr int64_t CACHE = 128 << 10;
 
 // Numbers that share a scale, those that an instruction multiplies for each row, and those loaded at once.
@@ -270,7 +270,7 @@ template <typename Format> struct Rows {
     }
 
     Block block(int64_t b) const {
-        // The next rows are needed soon, and no hardware foresees so many streams. Into the first cache it gains nothing.
+        // The next rows are needed soon, and no hardware foresees so many streams. Into L1 it gains nothing.
         constexpr int64_t BYTES = LANES * sizeof(typename Format::Row);
         for (int64_t i = 0; i < BYTES; i += 64) {
             __builtin_prefetch(next + b * BYTES + i, 0, 2);

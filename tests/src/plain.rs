@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 const STRING: u32 = 8;
 const ARRAY: u32 = 9;
 /// GGUF's numbers of types of tensors.
+const F32: u32 = 0;
 const Q4_1: u32 = 3;
 const Q8_0: u32 = 8;
 const BF16: u32 = 30;
@@ -45,24 +46,19 @@ pub fn plain(source: &Path, target: &Path) -> Result<()> {
     for tensor in &tensors {
         let stored = bytes.get(data + tensor.offset..).context("a cut tensor")?;
         let begin = out.len();
+        let blocks = tensor.count / BLOCK;
         let kind = match tensor.kind {
             Q4_1 => {
-                stored
-                    .chunks(20)
-                    .take(tensor.count / BLOCK)
-                    .for_each(|block| out.extend(four_bits(block)));
+                out.extend(stored.chunks(20).take(blocks).flat_map(four_bits));
                 BF16
             }
             Q8_0 => {
-                stored
-                    .chunks(34)
-                    .take(tensor.count / BLOCK)
-                    .for_each(|block| out.extend(eight_bits(block)));
+                out.extend(stored.chunks(34).take(blocks).flat_map(eight_bits));
                 BF16
             }
-            0 => {
+            F32 => {
                 out.extend(stored.get(..4 * tensor.count).context("a cut tensor")?);
-                0
+                F32
             }
             other => bail!("tensors of type {other} are not expected"),
         };
