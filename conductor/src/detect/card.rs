@@ -24,7 +24,8 @@ fn longest(digits: &Digits<'_>, from: usize) -> Option<usize> {
     let mut number = String::new();
     let mut last = None;
     for to in from..digits.groups.len() {
-        let apart = to > from && (!beside(digits, to) || digits.gap(to) != digits.gap(from + 1));
+        let apart =
+            to > from && (!beside(digits, to) || joint(digits, to) != joint(digits, from + 1));
         if apart || number.len() + digits.groups[to].len() > LONGEST {
             break;
         }
@@ -38,7 +39,16 @@ fn longest(digits: &Digits<'_>, from: usize) -> Option<usize> {
 
 /// Whether the group `to` may go on with a number.
 fn beside(digits: &Digits<'_>, to: usize) -> bool {
-    matches!(digits.gap(to), Some(" " | "-"))
+    joint(digits, to).is_some()
+}
+
+/// What joins the group `to` to the one before it. A line may end within a number.
+fn joint(digits: &Digits<'_>, to: usize) -> Option<char> {
+    match digits.gap(to)? {
+        " " | "  " | "\n" | "\r\n" => Some(' '),
+        "-" => Some('-'),
+        _ => None,
+    }
 }
 
 fn is_card(number: &str) -> bool {
@@ -52,7 +62,8 @@ fn stands_alone(digits: &Digits<'_>, from: usize, to: usize) -> bool {
     let fraction = from == to
         && before.next().is_some_and(|c| c == '.' || c == ',')
         && before.next().is_some_and(|c| c.is_ascii_digit());
-    let row = to - from >= MANY_GROUPS && (beside(digits, from) || beside(digits, to + 1));
+    let in_line = |to: usize| matches!(digits.gap(to), Some(" " | "-"));
+    let row = to - from >= MANY_GROUPS && (in_line(from) || in_line(to + 1));
     !fraction && !row && !inside_word(digits.text, &span)
 }
 
@@ -126,12 +137,22 @@ mod tests {
             ("4111111111111111 12/27", "4111111111111111"),
             ("12/27 5555-5555-5555-4444 123", "5555-5555-5555-4444"),
             ("卡号4111111111111111。", "4111111111111111"),
+            ("card 4111 1111\n1111 1111", "4111 1111\n1111 1111"),
+            ("card 4111  1111  1111  1111", "4111  1111  1111  1111"),
         ] {
             assert_eq!(cards(text), [number], "{text}");
         }
         assert_eq!(
             cards("4111 1111 1111 1111 5555 5555 5555 4444"),
             ["4111 1111 1111 1111", "5555 5555 5555 4444"]
+        );
+        assert_eq!(
+            cards("4111 1111 1111 1111\n5555 5555 5555 4444\n3782 822463 10005"),
+            [
+                "4111 1111 1111 1111",
+                "5555 5555 5555 4444",
+                "3782 822463 10005"
+            ]
         );
     }
 

@@ -160,10 +160,18 @@ fn is_parted(between: &str) -> bool {
     between.contains(|c: char| c.is_ascii_digit()) || between.contains("\n\n")
 }
 
-/// Whether no letter goes on with a word; of Han and Kana, others may.
+/// Whether no letter goes on with a word; of Han and Kana, others may, and in `customerSsn` or `birthDateOf` a capital begins
+/// another one.
 fn stands_alone(text: &str, span: &Range<usize>) -> bool {
     let letter = |c: char| c.is_alphabetic() && u32::from(c) < 0x2e80;
-    !text[..span.start].ends_with(letter) && !text[span.end..].starts_with(letter)
+    let parted = |before: &str, after: &str| {
+        let (last, next) = (before.chars().next_back(), after.chars().next());
+        !(last.is_some_and(letter) && next.is_some_and(letter))
+            || last.is_some_and(char::is_lowercase) && next.is_some_and(char::is_uppercase)
+    };
+    let (before, after) = (&text[..span.start], &text[span.end..]);
+    let word = &text[span.clone()];
+    parted(before, word) && parted(word, after)
 }
 
 /// What may stand between a word and its value.
@@ -184,6 +192,7 @@ mod tests {
         assert!(near("my SSN is 123456789", topic, "123456789"));
         assert!(near("social_security_number=123456789", topic, "123456789"));
         assert!(near("123456789 (SSN)", topic, "123456789"));
+        assert!(near("{\"customerSsn\": 123456789}", topic, "123456789"));
         assert!(!near("SSN 111, order 123456789", topic, "123456789"));
         assert!(!near("order 123456789, SSN: 987654320", topic, "123456789"));
         assert!(!near("ssn\n\n123456789", topic, "123456789"));

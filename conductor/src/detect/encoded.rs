@@ -119,7 +119,7 @@ fn base64(run: &str) -> Option<String> {
     said(bytes)
 }
 
-/// Bytes as a text, if they are one: UTF-8 or, with every other byte zero, UTF-16.
+/// Bytes as a text, if they are one: UTF-8, Latin-1 or, with every other byte zero, UTF-16.
 fn said(bytes: Vec<u8>) -> Option<String> {
     let zeros = bytes.iter().skip(1).step_by(2).filter(|byte| **byte == 0);
     let text = if bytes.len() >= 8 && zeros.count() * 4 >= bytes.len() {
@@ -131,10 +131,19 @@ fn said(bytes: Vec<u8>) -> Option<String> {
         )
         .ok()?
     } else {
-        String::from_utf8(bytes).ok()?
+        match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => latin(error.as_bytes())?,
+        }
     };
     let seen = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     text.chars().all(seen).then_some(text)
+}
+
+/// Latin-1, if most of it is what English has too: any bytes are Latin-1.
+fn latin(bytes: &[u8]) -> Option<String> {
+    let plain = bytes.iter().filter(|byte| byte.is_ascii()).count();
+    (plain * 4 >= bytes.len() * 3).then(|| bytes.iter().map(|byte| char::from(*byte)).collect())
 }
 
 /// Bytes in hexadecimal with something between them, such as `6a 61 6e 65`, made one run; `None` if there are none.
@@ -239,6 +248,11 @@ mod tests {
             assert_eq!(all(text), "", "{text}");
         }
         assert!(hex_joined("12 34 56").is_none());
+        // "Müller" in Latin-1.
+        assert_eq!(
+            all("SGVyciBN/GxsZXIgaXN0IGRhLg==").trim_end(),
+            "Herr Müller ist da."
+        );
     }
 
     proptest! {

@@ -18,7 +18,9 @@ pub(super) fn unescaped(text: &str) -> Option<View<'static>> {
             b'=' if quoted => soft_break(text, at).or_else(|| bytes(text, at, "=")),
             b'=' => sign(text, at),
             b'&' => entity(text, at),
-            _ => bytes(text, at, "\\x").or_else(|| point(text, at)),
+            _ => bytes(text, at, "\\x")
+                .or_else(|| point(text, at))
+                .or_else(|| sign_of_json(text, at)),
         };
         if let Some((characters, length)) = read {
             made.keep(text, kept..at);
@@ -55,6 +57,21 @@ fn bytes(text: &str, at: usize, prefix: &str) -> Option<(String, usize)> {
         }
     }
     None
+}
+
+/// What JSON and programs write with two characters (RFC 8259, 7). In a path such as `C:\new` it is none, but this is one view of
+/// several.
+fn sign_of_json(text: &str, at: usize) -> Option<(String, usize)> {
+    let is = match text.as_bytes().get(at + 1)? {
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'"' => '"',
+        b'/' => '/',
+        b'\\' => '\\',
+        _ => return None,
+    };
+    Some((is.to_string(), 2))
 }
 
 /// A line that goes on in the next one (RFC 2045, 6.7).
@@ -169,6 +186,7 @@ mod tests {
             ("\\ud83d\\ude00 \\ud83d", "😀 \\ud83d"),
             ("M=C3=BCller a=\r\nb =3D", "Müller ab ="),
             ("jane=40corp.example", "jane@corp.example"),
+            ("card:\\n4111\\t\\\"a\\\" \\q", "card:\n4111\t\"a\" \\q"),
             ("width=40px, x=40.5, a=40b", "width=40px, x=40.5, a=40b"),
         ] {
             assert_eq!(read(text), character);

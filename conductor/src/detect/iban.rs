@@ -128,7 +128,7 @@ fn valid_from(text: &str, start: usize) -> Option<Range<usize>> {
         if c.is_ascii_alphanumeric() {
             account.push((start + at, c.to_ascii_uppercase()));
             apart = false;
-        } else if apart || !matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '-') {
+        } else if apart || !matches!(c, ' ' | '\n' | '\u{a0}' | '\u{202f}' | '-') {
             return None;
         } else {
             apart = true;

@@ -16,11 +16,16 @@ use super::{
     word::inside_word,
 };
 
-/// Words after which digits are a telephone number.
+/// Words after which digits are a telephone number, also in the names of fields. Some of them are about much else, and stand right
+/// before it.
 static CUE: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(
-        r"(?i)\b(?:phone|tel|telephone|telefon|tél|mobile|mobil|cell|call|fax|handy|whatsapp|sms|dial|ring|extension|ext|(?:telefon|handy|mobil|ruf|fax)(?:nummer|nr)|durchwahl|answering at|reach (?:me|us|him|her|them|you) (?:at|on|under)|erreichbar unter)\b[^0-9+(]{0,16}$",
-    )
+    compiled(concat!(
+        r"(?i)(?:(?:(?:\b|_)(?:phone|tel|telephone|telefon|tél|téléphone|teléfono|telefono|mobile|mobil|móvil|mob|celular|cellulare|gsm",
+        r"|fax|handy|whatsapp|(?:telefon|handy|mobil|ruf|fax)(?:nummer|nr)|durchwahl)|(?-i:[a-z](?:Phone|Tel|Mobile|Fax)))",
+        r"(?:[_ -]?(?:number|no|nr|num))?(?:\b|_)[^0-9+(]{0,16}",
+        r"|\b(?:answering at|contact (?:no|nr|number)|reach (?:me|us|him|her|them|you) (?:at|on|under)|erreichbar unter)\b[^0-9+(]{0,16}",
+        r"|\b(?:cell|call|sms|dial|ring|extension|ext)\b(?: (?:me|us|him|her|them|back|number|at|on|under)\b){0,2}[^0-9+(\pL]{0,6})$",
+    ))
 });
 
 /// Words that say so behind the number.

@@ -14,13 +14,23 @@ use super::{
     pattern::{Raw, compiled, is_placeholder, matches},
 };
 
+/// Those of any length, each by itself: one would go over the rest of a long run again for every match of another.
+static LONG: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+    [
+        // JSON web token.
+        r"(?-u)\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+        // Encrypted.
+        r"(?-u)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+        r"(?-u)\b[a-z0-9-]{1,63}\.webhook\.office\.com/webhookb2/[A-Za-z0-9@/-]{60,}",
+    ]
+    .map(compiled)
+});
+
 /// Those with another form than a beginning and what follows it.
 static FORMED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(concat!(
         r"(?-u)\b(?:",
-        r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", // JSON web token.
-        r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", // Encrypted.
-        r"|[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}", // Microsoft Entra.
+        r"[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}", // Microsoft Entra.
         r"|[A-Za-z0-9+/]{76}(?:AzSe|\+ASt|\+ARm|AIoT|ACDb|AzFu|AzCa|ACRI)[A-Za-z0-9+/]{2,8}=*", // Azure's services.
         r"|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}", // Azure DevOps.
         r"|[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}", // Discord.
@@ -28,7 +38,6 @@ static FORMED: LazyLock<Regex> = LazyLock::new(|| {
         r"|[0-9a-f]{32}-us[0-9]{1,2}",         // Mailchimp.
         r"|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",  // Airtable.
         r"|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}", // Terraform Cloud.
-        r"|[a-z0-9-]+\.webhook\.office\.com/webhookb2/[A-Za-z0-9@/-]{60,}",
         r")",
     ))
 });
@@ -64,7 +73,9 @@ static ADDRESS: LazyLock<Regex> =
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     issued::find(text, found);
-    matches(&FORMED, text, &Kind::API_KEY, found);
+    for pattern in LONG.iter().chain([&*FORMED]) {
+        matches(pattern, text, &Kind::API_KEY, found);
+    }
     matches(&HASHED, text, &Kind::API_KEY, found);
     if text.contains("PRIVATE KEY") {
         matches(&PEM, text, &Kind::PRIVATE_KEY, found);

@@ -47,6 +47,11 @@ fn a_cue_before_or_behind_makes_digits_a_number() {
         ("Rufnummer: 5550143", "5550143"),
         ("61 51 81 office", "61 51 81"),
         ("9885 1152-Fax", "9885 1152"),
+        ("{\"phoneNumber\":\"4155550132\"}", "4155550132"),
+        ("customer_phone: 4155550132", "4155550132"),
+        ("cellPhone=4155550132", "4155550132"),
+        ("Teléfono: 912345678", "912345678"),
+        ("contact no 9876543210", "9876543210"),
     ] {
         assert_eq!(phones(text), [number], "{text}");
     }

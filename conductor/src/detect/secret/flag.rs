@@ -9,19 +9,26 @@ use super::super::{
     pattern::{Raw, compiled, is_placeholder},
 };
 
-/// The value is the group `v`.
-static FLAG: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(concat!(
-        r#"(?i)(?:^|[\s"'`(])(?:"#,
-        r"--?(?:[a-z0-9]+[-_])*(?:password|passwd|passphrase|pass|pwd|secret|token|api-?key|apikey|access-?key|secret-?key|auth-?key)",
-        r"(?:-value)?(?:\s{1,4}|=)",
-        r"|(?:curl|wget|http)\s[^\n|;]*?(?:-u|--user)[\s=]{1,4}[^\s:]+:",
-        r"|(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|mosquitto_pub|mosquitto_sub|redis-cli|smbclient)\s(?:[^\n|;]*?\s)?-[pPa]\s?",
-        r#"|identified\s+by\s{1,4}(?:password\s{1,4})?["']"#,
-        r"|login\s{1,4}\S+\s{1,4}password\s{1,4}", // .netrc.
-        r"|(?:net\s+use)\s[^\n|;]*?/user:\S+\s{1,4}",
-        r#")["'`]?(?<v>[^\s"'`<>|;-][^\s"'`<>|;]{2,})"#,
-    ))
+/// The value is the group `v`. Each by itself: one that looks far ahead would go over the rest of the line again for every match
+/// of another.
+static FLAGS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let ways = [
+        concat!(
+            r"--?(?:[a-z0-9]+[-_])*(?:password|passwd|passphrase|pass|pwd|secret|token|api-?key|apikey|access-?key|secret-?key|auth-?key)",
+            r"(?:-value)?(?:\s{1,4}|=)",
+        ),
+        r"(?:curl|wget|http)\s[^\n|;]*?(?:-u|--user)[\s=]{1,4}[^\s:]+:",
+        r"(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|mosquitto_pub|mosquitto_sub|redis-cli|smbclient)\s(?:[^\n|;]*?\s)?-[pPa]\s?",
+        r#"identified\s+by\s{1,4}(?:password\s{1,4})?["']"#,
+        r"login\s{1,4}\S+\s{1,4}password\s{1,4}", // .netrc.
+        r"(?:net\s+use)\s[^\n|;]*?/user:\S+\s{1,4}",
+    ];
+    let compile = |way: &str| {
+        compiled(&format!(
+            r#"(?i)(?:^|[\s"'`(])(?:{way})["'`]?(?<v>[^\s"'`<>|;-][^\s"'`<>|;]{{2,}})"#
+        ))
+    };
+    ways.into_iter().map(compile).collect()
 });
 
 /// What stands behind a flag where its use is explained.
@@ -30,7 +37,7 @@ const NO_VALUES: [&str; 10] = [
 ];
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    for groups in FLAG.captures_iter(text) {
+    for groups in FLAGS.iter().flat_map(|flag| flag.captures_iter(text)) {
         let Some(value) = groups.name("v") else {
             continue;
         };

@@ -16,8 +16,15 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
         r"(?<plain>pass(?:word|wd|wort|phrase|code)|kennwort|pwd|api[ _-]?key",
         r"|(?:access|private|secret|encryption|signing)[ _-]?(?:access[ _-]?)?key|secret",
         r"|contraseña|mot de passe|wachtwoord|senha|пароль|密码|パスワード)",
-        r"|(?<vague>token|pass))",
-        r#"(?:["'\\\]]{0,3}\s{0,4}(?:=>|:=|==?|:|：)\s{0,4}|(?<prose>\s{1,4}(?:is|ist|lautet|was|war)\s{1,4}))"#,
+        r"|(?<vague>token|pass|\bpw\b|\bmdp\b|\bclave\b))",
+        r"(?:",
+        r#"["'`\\\]*_]{0,4}\s{0,4}(?:=>|->|:=|==?|:|：)[*_]{0,2}\s{0,4}"#,
+        // `"name": "…", "value": "…"`, and the same in YAML.
+        r#"|["']?,?\s{1,24}["']?value["']?\s{0,4}[:=]\s{0,4}|["'],["']value["']\s{0,4}:\s{0,4}"#,
+        r"|(?<tag>>)",
+        // A sentence, or a cell beside its heading.
+        r"|(?<prose>\s{1,4}(?:[^\s.:;,=]{1,24}\s){0,4}?(?:is|ist|lautet|was|war|est|es|é|è):?\s{1,4}|\s{0,2}\|\s{0,4})",
+        r"|(?<bare>[ \t]{1,2}))",
     ))
 });
 
@@ -59,12 +66,17 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let mut at = 0;
     while let Some(groups) = NAME.captures_at(text, at) {
         let Some(whole) = groups.get(0) else { break };
-        let (value, quoted) = value(text, whole.end());
+        let (mut value, quoted) = value(text, whole.end());
+        if groups.name("tag").is_some() {
+            let end = text[value.clone()].find('<').unwrap_or(0);
+            value.end = value.start + end;
+        }
         let vague = groups.name("vague").is_some()
             && !is_variable(&text[..whole.start()], &text[whole.range()]);
         let name = Name {
             vague,
             prose: groups.name("prose").is_some(),
+            bare: groups.name("bare").is_some(),
             starts_word: !text[..whole.start()].ends_with(char::is_alphanumeric),
         };
         at = whole.end();
@@ -140,6 +152,8 @@ struct Name {
     vague: bool,
     /// It is a part of a sentence.
     prose: bool,
+    /// Nothing but a space stands behind it.
+    bare: bool,
     starts_word: bool,
 }
 
@@ -162,6 +176,9 @@ impl Name {
             || (self.vague && !self.starts_word)
         {
             return false;
+        }
+        if self.bare {
+            return !self.vague && !quoted && digit && letter && length >= 6 && self.starts_word;
         }
         if self.vague {
             return digit && (letter && !value.contains(['(', '[']) || length >= 6 && !mark);
@@ -217,6 +234,18 @@ mod tests {
             ("(password: hunter22).", "hunter22"),
             ("secret: password: hunter22", "hunter22"),
             ("пароль: лето2026", "лето2026"),
+            ("password hunter22", "hunter22"),
+            ("The password for the PLC is hunter22.", "hunter22"),
+            ("Le mot de passe est hunter22", "hunter22"),
+            ("Password is: hunter22", "hunter22"),
+            ("password -> hunter22", "hunter22"),
+            ("**Password:** hunter22", "hunter22"),
+            ("`password`: `hunter22`", "hunter22"),
+            ("<password>hunter22</password>", "hunter22"),
+            ("| Password | hunter22 |", "hunter22"),
+            ("{\"name\":\"password\",\"value\":\"hunter22\"}", "hunter22"),
+            ("- name: DB_PASSWORD\n  value: hunter22", "hunter22"),
+            ("pw: hunter22", "hunter22"),
         ] {
             assert_eq!(secrets(text), [(value, "api_key".to_owned())], "{text}");
         }
@@ -245,6 +274,11 @@ mod tests {
             "Secretary: Johnson",
             "http://host:80/x@y",
             "password: [API_KEY_1],",
+            "| Password | Description |",
+            "password reset on 12 May",
+            "the password field is required",
+            "API key v2",
+            "<password>",
         ] {
             assert!(secrets(text).is_empty(), "{text}: {:?}", secrets(text));
         }
