@@ -23,17 +23,23 @@ pub struct Question {
     pub worker: WorkerId,
     /// The label of what would reach the worker.
     pub label: Label,
+    /// The label of all that the step reads, before redaction.
+    #[serde(default)]
+    pub read: Label,
     /// The rule that asks.
     pub rule: String,
     /// The text that would leave, redactions as placeholders.
     pub shown: Vec<Message>,
-    /// SHA-256 of worker and text, in hex: an approval is for these and nothing else.
+    /// SHA-256 of worker, text and, where it takes several, people, in hex: an approval is for these and nothing else.
     pub digest: String,
     /// How long an answer is waited for, in seconds.
     pub expires_after: u64,
     /// How many different people must say yes.
     #[serde(default = "one")]
     pub people: u8,
+    /// Whether people may answer by signed messages, so that the broker carries the text to them.
+    #[serde(default)]
+    pub by_message: bool,
 }
 
 const fn one() -> u8 {

@@ -98,7 +98,12 @@ impl Draft {
             fixed: self.fixed,
             format: self.format.clone(),
             sampling: self.sampling.clone(),
-            frame: self.frame.join(least),
+            frame: self
+                .along()
+                .iter()
+                .flat_map(|text| detectors.find(text))
+                .map(|finding| finding.label)
+                .fold(self.frame.join(least), Label::join),
         }
     }
 
@@ -161,6 +166,7 @@ pub struct Petition {
     ruling: Ruling,
     digest: String,
     people: u8,
+    by_message: bool,
     placeholders: Shown,
 }
 
@@ -180,11 +186,13 @@ impl Petition {
             step,
             worker: self.worker.clone(),
             label: self.ruling.reaches,
+            read: self.ruling.label,
             rule: self.ruling.rule.clone(),
             shown: shown(&self.prompt),
             digest: self.digest.clone(),
             expires_after,
             people: self.people,
+            by_message: self.by_message,
         }
     }
 
@@ -321,14 +329,21 @@ impl Gate {
                         Passage::Refused
                     }
                     Some((prompt, placeholders)) if verdict == Verdict::Ask => {
-                        let digest = digest(worker, &prompt);
+                        // As many as any part of it takes.
+                        let people = draft
+                            .labels()
+                            .chain([ruling.label, ruling.reaches])
+                            .map(|label| self.policy.people[label as usize])
+                            .fold(1, u8::max);
+                        let digest = digest(worker, &prompt, people);
                         Passage::Ask(Petition {
                             worker: worker.clone(),
                             prompt,
                             reply_floor: ruling.reaches,
                             ruling: ruling.clone(),
                             digest,
-                            people: self.policy.people[ruling.label as usize],
+                            people,
+                            by_message: !self.policy.approvers.is_empty(),
                             placeholders,
                         })
                     }
@@ -410,8 +425,9 @@ fn shown(prompt: &Prompt) -> Vec<Message> {
     all
 }
 
-/// SHA-256 over worker and all text, each with its length before it.
-fn digest(worker: &WorkerId, prompt: &Prompt) -> String {
+/// SHA-256 over worker and all text, each with its length before it, and over how many people must agree where it is several: a
+/// yes that was enough is none once a policy wants more.
+fn digest(worker: &WorkerId, prompt: &Prompt, people: u8) -> String {
     let mut hash = Sha256::new();
     let mut add = |part: &str| {
         hash.update((part.len() as u64).to_le_bytes());
@@ -423,6 +439,10 @@ fn digest(worker: &WorkerId, prompt: &Prompt) -> String {
     for message in shown(prompt) {
         add(message.role.as_str());
         add(&message.content);
+    }
+    if people > 1 {
+        add("people");
+        add(&people.to_string());
     }
     hex::encode(hash.finalize())
 }

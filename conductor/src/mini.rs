@@ -11,7 +11,7 @@ use crate::{
     id::WorkerId,
     prompt::{Format, asked},
     route::{Done, Situation, Turn},
-    run::{Job, Mode, Outputs, Run},
+    run::{Job, Mode, Outputs, Remark, Run},
     suggestion,
     task::{Effort, Failure},
     trace::{Event, PlannedStep},
@@ -26,13 +26,13 @@ pub const MAX_TURNS: u8 = 5;
 pub(crate) async fn conduct(run: &Run<'_>) -> Result<(u8, Outputs), Failure> {
     let features = features(run);
     let mut outputs = Outputs::new();
-    let mut remark: Option<String> = None;
+    let mut remark: Option<Remark> = None;
     let mut suggested: Option<Role> = None;
     for turn in 1..=MAX_TURNS {
         run.is_cancelled()?;
         if let Some(remark) = remark.take() {
             let job = check(outputs.keys().copied().max(), turn)?;
-            let output = run.check(&job, remark, &outputs).await?;
+            let output = run.check(&job, remark).await?;
             outputs.insert(turn, output);
             continue;
         }
@@ -107,7 +107,7 @@ pub(crate) async fn route(
 }
 
 /// What is wrong with the answer of the turn before, where that shows without a model and there are turns to mend it.
-async fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<String> {
+async fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<Remark> {
     let (_, latest) = outputs.last_key_value()?;
     let looks = run.mode == Mode::Live
         && run.task.effort != Effort::Low
@@ -122,13 +122,21 @@ async fn fault(run: &Run<'_>, turn: u8, outputs: &Outputs) -> Option<String> {
         return None;
     }
     let answer = latest.text.text();
-    let found = fault::of(&run.task.format, answer);
-    match &run.parts.prover {
-        Some(prover) if found.is_none() && run.task.format == Format::Text => {
-            fault::of_code(&**prover, asked(&run.task.messages), answer).await
-        }
-        _ => found,
+    // Nothing is computed of what is secret, since nobody would recognise what comes of it.
+    let found = match run.task.format {
+        Format::Text => fault::of(&run.task.format, &run.masked(&latest.text)),
+        _ => fault::of(&run.task.format, answer),
+    };
+    if let Some(text) = found {
+        let floor = latest.text.floor();
+        return Some(Remark { text, floor });
     }
+    let prover = run.parts.prover.as_ref();
+    let prover = prover.filter(|_| run.task.format == Format::Text)?;
+    let text = fault::of_code(&**prover, asked(&run.task.messages), answer).await?;
+    // The code says what it likes of all that it was run with.
+    let floor = latest.text.label().join(run.assignment.whole().label());
+    Some(Remark { text, floor })
 }
 
 /// The turn of a check that reads the answer of step `author`.

@@ -18,6 +18,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use check::Remark;
 pub(crate) use past::Past;
 
 use crate::{

@@ -233,6 +233,23 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What went wrong, without a word of the task or of a worker.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownWorker { .. } => "there is no such worker",
+            Self::NobodyMay { .. } => "no worker may do a step",
+            Self::EveryoneFailed { .. } => "every worker that may do a step failed",
+            Self::TooLong { .. } => "it is too long",
+            Self::Invalid { .. } => "it asks for what no worker can do",
+            Self::TimedOut { .. } => "it was not done in time",
+            Self::Expired => "its message expired before it was begun",
+            Self::Store { .. } => "the trace cannot be written",
+            Self::Fault { .. } => "a fault in the program",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// The state that a task ends in by this.
     #[must_use]
     pub const fn state(&self) -> State {

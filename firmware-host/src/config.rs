@@ -162,6 +162,13 @@ pub struct Mqtt {
 }
 
 impl Mqtt {
+    /// Whether nobody on the way can read along: it is encrypted, or stays on this machine.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        self.tls || self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// As a person would write it; without user and password.
     #[must_use]
     pub fn url(&self) -> String {
@@ -356,6 +363,12 @@ impl Config {
         let remote = self.workers.iter().filter(|w| w.place == Place::Remote);
         let remote: BTreeSet<&str> = remote.map(|worker| worker.id.as_str()).collect();
         warnings.extend(policy.warnings_about(&known, &remote));
+        if let Some(mqtt) = self.mqtt.as_ref().filter(|mqtt| !mqtt.is_private()) {
+            warnings.push(format!(
+                "what is said over MQTT goes to {} unencrypted, and whoever is on that network can read it: begin mqtt.url with mqtts://",
+                mqtt.host
+            ));
+        }
         if self.home.approvals {
             warnings.push(format!(
                 "home_assistant.approvals trusts the broker: whoever may publish to shoal/v1/{}/{}/approvals/+/press can approve",

@@ -1,6 +1,7 @@
 //! Following the policy file while the appliance runs.
 //!
-//! A change of the file, or of a word list that it names, is taken up within [`EVERY`], and at once on SIGHUP. It is read and
+//! A change of the file, or of a word list that it names, is taken up once two looks, [`EVERY`] apart, agree, since it may still
+//! be written; and at once on SIGHUP. It is read and
 //! checked as a whole and then adopted as a whole. A file with a mistake changes nothing: the former policy holds, the log,
 //! `/readyz`, `/api/board` and `shoal doctor` say so, and the next change is looked at again.
 
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{appliance::Appliance, config::Config, store::Moment};
 
 /// How often the files are looked at.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Which policy holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,6 +74,7 @@ pub async fn follow(
         appliance.conductor().policy().files.as_slice(),
     );
     let mut last = look(&files);
+    let mut changing: Option<Look> = None;
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -82,8 +84,12 @@ pub async fn follow(
             _ = tick.tick() => false,
         };
         let now = look(&files);
-        if now == last && !told {
-            continue;
+        if !told {
+            let is_whole = changing.as_ref() == Some(&now);
+            changing = (now != last && !is_whole).then(|| now.clone());
+            if now == last || !is_whole {
+                continue;
+            }
         }
         last = now;
         match adopt(&config, &appliance).await {

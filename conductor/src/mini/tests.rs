@@ -152,6 +152,32 @@ async fn a_wrong_sum_is_seen_without_a_verifier_and_mended() {
     );
 }
 
+/// A worker that asks for a sum with a placeholder in it learns nothing of what is behind it.
+#[tokio::test]
+async fn a_check_computes_nothing_of_what_was_redacted() {
+    let lines = ["[BANK_ACCOUNT_1] * 2 = 1, and 1 + 1 = 3", "1 + 1 = 2"];
+    let cloud = FakeWorker::saying(
+        "cloud",
+        Place::Remote,
+        &[&lines[..], &["ACCEPT"; 3]].concat(),
+    );
+    let stage = Stage::new(POLICY, &[&cloud], None);
+    let task = task(
+        "shoal-mini",
+        "Calculate the fee for our bank account number 123456789.",
+    );
+    stage.run(&task).await.unwrap();
+    let left = cloud.read();
+    assert!(
+        left.contains("bank account number [BANK_ACCOUNT_1]"),
+        "{left}"
+    );
+    assert!(left.contains("this is wrong: 1 + 1 = 3"), "{left}");
+    for secret in ["123456789", "246913578"] {
+        assert!(!left.contains(secret), "{secret} left:\n{left}");
+    }
+}
+
 #[tokio::test]
 async fn low_effort_checks_nothing() {
     let cloud = FakeWorker::saying("cloud", Place::Remote, &["12 * 7 = 85 parts"]);

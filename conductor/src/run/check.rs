@@ -1,6 +1,6 @@
 //! The turn of a check that is no model.
 
-use super::{Job, Output, Outputs, Run};
+use super::{Job, Output, Run};
 use crate::{
     label::Label,
     task::Failure,
@@ -9,14 +9,17 @@ use crate::{
     worker::{Finish, Usage},
 };
 
+/// What a check says.
+pub struct Remark {
+    /// Its words.
+    pub text: String,
+    /// The least label that they may have, whatever is found in them.
+    pub floor: Label,
+}
+
 impl Run<'_> {
-    /// Its verdict, on the record like a verifier's: of no cost, and labelled like what it read.
-    pub async fn check(
-        &self,
-        job: &Job,
-        remark: String,
-        outputs: &Outputs,
-    ) -> Result<Output, Failure> {
+    /// Its verdict, on the record like a verifier's, of no cost.
+    pub async fn check(&self, job: &Job, remark: Remark) -> Result<Output, Failure> {
         if let Some(done) = self.past.output(job.number) {
             let text = self.read(done.text.clone()).await;
             return Ok(Output {
@@ -33,11 +36,8 @@ impl Run<'_> {
             })
             .await?;
         }
-        let read = job.access.iter().filter_map(|source| outputs.get(&source));
-        let floor = read.map(|output| output.text.floor()).collect::<Label>();
-        let text = self
-            .labelled(remark, floor.join(self.assignment.frame))
-            .await;
+        let floor = remark.floor.join(self.assignment.frame);
+        let text = self.labelled(remark.text, floor).await;
         let output = Output {
             role: job.role,
             worker: job.worker.clone(),

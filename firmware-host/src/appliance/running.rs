@@ -150,7 +150,8 @@ impl Appliance {
         match &outcome {
             Ok(answer) => tracing::info!(task = %id, cost = %answer.cost, "task done"),
             Err(failure) => {
-                let reason = kind(failure);
+                // Its words may repeat the task's or a provider's, which are not for the log.
+                let reason = failure.kind();
                 tracing::info!(task = %id, reason, "task ended without an answer; its outcome says more")
             }
         }
@@ -162,22 +163,6 @@ enum Place {
     Free,
     Cancelled,
     Stopping,
-}
-
-/// Which failure. Its words may repeat the task's or a provider's, which are not for the log.
-const fn kind(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::UnknownWorker { .. } => "unknown worker",
-        Failure::NobodyMay { .. } => "no worker may do it",
-        Failure::EveryoneFailed { .. } => "every worker failed",
-        Failure::TooLong { .. } => "too long",
-        Failure::Invalid { .. } => "invalid",
-        Failure::TimedOut { .. } => "timed out",
-        Failure::Expired => "expired",
-        Failure::Store { .. } => "the store failed",
-        Failure::Fault { .. } => "a fault in the program",
-        Failure::Cancelled => "cancelled",
-    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

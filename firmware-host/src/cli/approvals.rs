@@ -288,6 +288,8 @@ mod tests {
                 step: 2,
                 worker: WorkerId::try_new("cloud").unwrap(),
                 label: Label::Confidential,
+                read: Label::Confidential,
+                by_message: false,
                 rule: "escalation.confidential = \"approve\"".into(),
                 shown: vec![
                     Message::new(Speaker::System, "Answer the task."),

@@ -235,6 +235,8 @@ mod tests {
                 step: 1,
                 worker: WorkerId::try_new("cloud").unwrap(),
                 label: Label::Confidential,
+                read: Label::Confidential,
+                by_message: false,
                 rule: String::new(),
                 shown: Vec::new(),
                 digest: "d1".into(),

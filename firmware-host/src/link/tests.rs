@@ -346,6 +346,8 @@ async fn a_question_is_retained_while_it_is_open() {
         step: 1,
         worker: WorkerId::try_new("cloud").unwrap(),
         label: Label::Confidential,
+        read: Label::Confidential,
+        by_message: true,
         rule: "escalation.confidential = \"approve\"".into(),
         shown: vec![Message::new(Speaker::User, "[PERSON_1] asks")],
         digest: "d1".into(),

@@ -217,8 +217,9 @@ impl Walk<'_> {
                 );
             }
             if kind == Kind::SetBack {
-                let said =
-                    format!("before it the store was replaced by an older copy; it {detail}");
+                let said = format!(
+                    "before it the store was, or may have been, replaced by an older copy; it {detail}"
+                );
                 self.say(Wrong::SetBack, Some(link.number), said);
             }
             return Ok(());

@@ -97,51 +97,58 @@ pub(super) fn standing(c: &Connection, path: &Path) -> Result<Standing, StoreErr
 pub(super) struct Keeper {
     path: PathBuf,
     last: Option<i64>,
-    /// To be linked with the first change, before the file is written over.
-    set_back: Option<Kept>,
+    /// What is to be linked with the first change, before the file is written over.
+    confession: Option<String>,
 }
 
 impl Keeper {
     /// `first` says that the chain was begun just now, so that there is no file yet.
     pub(super) fn new(c: &Connection, path: PathBuf, first: bool) -> Result<Self, StoreError> {
-        let set_back = match standing(c, &path)? {
+        let confession = match standing(c, &path)? {
             Standing::SetBack(kept) => {
                 tracing::error!(
                     "the store is older than its head in {}: it was set back; `shoal trace --verify` says more",
                     path.display()
                 );
-                Some(kept)
+                Some(format!("had {} links, the last {}", kept.number, kept.hash))
             }
             Standing::Bad => {
                 tracing::error!("{} is not the head of this store", path.display());
-                None
+                Some(format!("had another head in {FILE}"))
+            }
+            Standing::None if !first => {
+                tracing::error!(
+                    "the head of the store's chain is missing: {}",
+                    path.display()
+                );
+                Some(format!("had a head, and {FILE} was missing"))
             }
             Standing::Good | Standing::None => None,
         };
         let mut keeper = Self {
             path,
             last: None,
-            set_back,
+            confession,
         };
-        if first {
+        // There is a file before there is a link, so that none is missing because the power went.
+        if first || chain::head(c)?.number == 0 {
             keeper.keep(c);
         }
         Ok(keeper)
     }
 
-    /// In the first transaction: that the store was set back becomes part of its record.
+    /// In the first transaction: that the store was set back, or may have been, becomes part of its record.
     pub(super) fn confess(&self, c: &Connection) -> Result<(), StoreError> {
-        let Some(kept) = &self.set_back else {
+        let Some(detail) = &self.confession else {
             return Ok(());
         };
-        let detail = format!("had {} links, the last {}", kept.number, kept.hash);
         let next = chain::head(c)?.number + 1;
-        chain::note(c, chain::Kind::SetBack, 0, next, &detail)
+        chain::note(c, chain::Kind::SetBack, 0, next, detail)
     }
 
     /// After a commit.
     pub(super) fn keep(&mut self, c: &Connection) {
-        self.set_back = None;
+        self.confession = None;
         if let Err(error) = self.try_keep(c) {
             tracing::warn!(%error, "the head of the chain is not kept apart this time");
         }
@@ -149,7 +156,7 @@ impl Keeper {
 
     fn try_keep(&mut self, c: &Connection) -> Result<(), StoreError> {
         let head = chain::head(c)?;
-        if self.last == Some(head.number) || head.number == 0 {
+        if self.last == Some(head.number) {
             return Ok(());
         }
         let hash = hex::encode(&head.hash);
@@ -161,17 +168,26 @@ impl Keeper {
     }
 }
 
-/// Whole or not at all for whoever reads it meanwhile. It need not outlive a power cut: an older one is as good.
+/// Whole or not at all for whoever reads it meanwhile. The first one outlives a power cut; another need not, since an older one is as
+/// good.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let is_first = !path.exists();
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     let draft = PathBuf::from(draft);
-    std::fs::OpenOptions::new()
+    let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&draft)?
-        .write_all(text.as_bytes())?;
-    std::fs::rename(&draft, path)
+        .open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    if is_first {
+        file.sync_all()?;
+    }
+    std::fs::rename(&draft, path)?;
+    match path.parent().filter(|_| is_first) {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }

@@ -1,7 +1,8 @@
 //! What is reported over MQTT, written by the transaction that it reports.
 //!
 //! The topics are in the store, so that every process that changes something reports it, and nothing is reported where
-//! MQTT is not configured. Every task's states are reported; the text of an answer only for a task that came by MQTT.
+//! MQTT is not configured. Every task's states are reported; the text of an answer or of
+//! an error only for a task that came by MQTT.
 //! The broker keeps a state for those who come later, and forgets it by itself some time after the end.
 
 use std::time::Duration;
@@ -144,7 +145,11 @@ pub(super) fn result(
         .map(|text| task::parse("user properties", &text))
         .transpose()?;
     let own = root.task_result(&name(id.as_str())?);
-    let reason = outcome.as_ref().err().map(ToString::to_string);
+    // An error may repeat what a worker made of the text.
+    let reason = outcome.as_ref().err().map(|failure| match by_mqtt {
+        true => failure.to_string(),
+        false => failure.kind().to_owned(),
+    });
     let end = outcome
         .as_ref()
         .map_err(|_| (record.state, reason.as_deref().unwrap_or_default()));
@@ -172,7 +177,9 @@ struct Asked<'a> {
     rule: &'a str,
     label: Label,
     expires_at: Moment,
-    shown: &'a [Said],
+    /// Left out where nobody on the broker may read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shown: Option<&'a [Said]>,
     /// What a signed answer is bound to.
     digest: &'a str,
     people: u8,
@@ -182,7 +189,8 @@ struct Asked<'a> {
     missing: u8,
 }
 
-/// A person is asked; retained until it is decided, and said again with every yes that does not decide it.
+/// A person is asked; retained until it is decided, and said again with every yes that does not decide it. The text is there
+/// only where the broker had it already, or where the policy names people who answer by it.
 pub(super) fn asked(
     c: &Connection,
     limits: &Limits,
@@ -190,6 +198,9 @@ pub(super) fn asked(
     now: Moment,
 ) -> Result<(), StoreError> {
     let (question, expires_at) = (&asked.question, asked.expires_at);
+    let by_mqtt: bool = c
+        .prepare_cached("SELECT by_mqtt FROM task WHERE id = ?1")?
+        .query_row([question.task.as_str()], |row| row.get(0))?;
     let said = Asked {
         id: &question.id,
         task: &question.task,
@@ -198,7 +209,7 @@ pub(super) fn asked(
         rule: &question.rule,
         label: question.label,
         expires_at,
-        shown: &question.shown,
+        shown: (by_mqtt || question.by_message).then_some(&question.shown),
         digest: &question.digest,
         people: question.people,
         approved: &asked.approved,

@@ -168,7 +168,7 @@ pub(super) fn make(
         task,
         source,
         question.worker.as_str(),
-        question.label as u8,
+        question.read as u8,
         people,
         by,
         now
@@ -198,7 +198,7 @@ pub(super) fn find(
         .query_row(
             params![
                 question.worker.as_str(),
-                question.label as u8,
+                question.read as u8,
                 question.people,
                 task
             ],

@@ -98,6 +98,8 @@ fn question(task: &str, digest: &str, expires_after: u64) -> Question {
         step: 1,
         worker: WorkerId::try_new("cloud").unwrap(),
         label: Label::Confidential,
+        read: Label::Confidential,
+        by_message: false,
         rule: "escalation.confidential = \"approve\"".into(),
         shown: vec![Said::new(Speaker::User, "[PERSON_1] asks")],
         digest: digest.into(),

@@ -6,10 +6,12 @@ use super::*;
 use crate::store::{FILE, KEY_FILE, ReplyTo, TaskFilter, tests::wal};
 
 const LOG: &str = "shoal.db-wal";
+const HEAD: &str = "shoal.head";
 
 /// The files as they were when this much of the log was on disk.
-fn cut(folder: &TempDir, file: &[u8], log: &[u8]) -> TempDir {
+fn cut(folder: &TempDir, file: &[u8], log: &[u8], head: &[u8]) -> TempDir {
     let after = tempfile::tempdir().unwrap();
+    std::fs::write(after.path().join(HEAD), head).unwrap();
     std::fs::write(after.path().join(FILE), file).unwrap();
     std::fs::write(after.path().join(LOG), log).unwrap();
     std::fs::copy(folder.path().join(KEY_FILE), after.path().join(KEY_FILE)).unwrap();
@@ -32,6 +34,8 @@ async fn events(store: &Store, id: &shoal_conductor::id::TaskId) -> Vec<Event> {
 async fn killed_after_each_durable_step_a_task_ends_once_and_no_remote_call_is_made_again_unsaid() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
+    // The first one is on disk before all else; those after it may be lost.
+    let head = std::fs::read(folder.path().join(HEAD)).unwrap();
     let root = shoal_wire::Root::try_new("plant", "press").unwrap();
     store.report_under(Some(root.clone())).await.unwrap();
     let fake = Fake::remote();
@@ -46,7 +50,7 @@ async fn killed_after_each_durable_step_a_task_ends_once_and_no_remote_call_is_m
     let steps = wal::commits(&log);
     let (mut met, mut made_again) = (std::collections::BTreeSet::new(), 0);
     for step in steps {
-        let after = cut(&folder, &file, &log[..step]);
+        let after = cut(&folder, &file, &log[..step], &head);
         let store = Store::open(after.path()).await.unwrap();
         store.report_under(Some(root.clone())).await.unwrap();
         let Some(state) = store.standing(&id).await.unwrap() else {

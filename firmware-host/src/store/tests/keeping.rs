@@ -285,3 +285,31 @@ async fn a_task_of_an_earlier_version_is_read_and_has_no_limits() {
     let read: Task = serde_json::from_value(old).unwrap();
     assert!(read.limits.is_none());
 }
+
+/// What is redacted in one text says nothing of what is redacted in the next.
+#[tokio::test]
+async fn a_standing_approval_is_for_the_label_that_was_read() {
+    let (_folder, store) = store().await;
+    store.accept(accepting(task("t1"))).await.unwrap();
+    let asked = |digest: &str, read| Question {
+        label: Label::Public,
+        read,
+        ..question("t1", digest, 600)
+    };
+    let first = asked("d1", Label::Confidential);
+    store.put(&first).await.unwrap();
+    let ballot = Ballot {
+        reach: Reach::Rule,
+        ..Ballot::new(true, "api:ada")
+    };
+    store.vote(&first.id, ballot).await.unwrap();
+    for (digest, read, is_approved) in [
+        ("d2", Label::Confidential, true),
+        ("d3", Label::Restricted, false),
+    ] {
+        let next = asked(digest, read);
+        store.put(&next).await.unwrap();
+        let record = store.approval(&next.id).await.unwrap().unwrap();
+        assert_eq!(record.decision.is_some(), is_approved, "{read}");
+    }
+}

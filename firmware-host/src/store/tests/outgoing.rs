@@ -250,3 +250,36 @@ async fn each_state_is_kept_while_the_broker_is_there_and_the_newest_alone_while
     assert_eq!(store.begin_backlog().await.unwrap(), 6);
     assert_eq!(topics().await, "t2 t1 t1/result");
 }
+
+/// The broker hears of a task over HTTP that it failed and that somebody is asked, and no word of its text.
+#[tokio::test]
+async fn what_came_by_http_reaches_the_broker_without_its_text() {
+    for by_message in [false, true] {
+        let (_folder, store) = store().await;
+        store.report_under(Some(root())).await.unwrap();
+        store.accept(accepting(task("t1"))).await.unwrap();
+        let asked = Question {
+            by_message,
+            ..question("t1", "d1", 600)
+        };
+        store.put(&asked).await.unwrap();
+        let told = async |topic: &str| {
+            let said: Vec<_> = sent(&store).await;
+            let mut to = said.into_iter().filter(|(to, _)| to.contains(topic));
+            to.next().map(|(_, text)| text).unwrap_or_default()
+        };
+        let question = told("approvals/").await;
+        assert!(question.contains("d1"), "{question}");
+        assert_eq!(question.contains("[PERSON_1]"), by_message, "{question}");
+        let failure = Failure::EveryoneFailed {
+            reason: "npu: [PERSON_1] asks in vain".into(),
+        };
+        store.finish(&task("t1").id, Err(failure)).await.unwrap();
+        let result = told("/result").await;
+        assert!(
+            result.contains("every worker that may do a step failed"),
+            "{result}"
+        );
+        assert!(!result.contains("[PERSON_1]"), "{result}");
+    }
+}
