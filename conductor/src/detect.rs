@@ -125,12 +125,15 @@ impl Detectors {
         // All that one encoded run holds comes from the same place: left as it is, the work would be its square.
         raw.sort_unstable_by(|a, b| (a.0.start, a.0.end, &a.1).cmp(&(b.0.start, b.0.end, &b.1)));
         raw.dedup();
-        let found = raw.into_iter().map(|(span, kind)| Finding {
-            label: self.label_of(&kind),
-            span,
-            kind,
-        });
+        let found = raw.into_iter().map(|(span, kind)| self.finding(span, kind));
         settle(found.collect())
+    }
+
+    /// A piece of a text that is of this type, with the label that the type has here.
+    #[must_use]
+    pub fn finding(&self, span: Range<usize>, kind: Kind) -> Finding {
+        let label = self.label_of(&kind);
+        Finding { span, kind, label }
     }
 }
 

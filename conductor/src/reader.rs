@@ -9,7 +9,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    detect::{Detectors, Finding},
+    detect::Detectors,
     head::{
         class::Class,
         sensitivity::{HeadError, Sensitivity},
@@ -68,16 +68,10 @@ impl Reader {
     ) -> Labelled {
         match self.pieces(text.text(), task).await {
             Ok(pieces) => {
-                let more = pieces.iter().map(|(span, class)| {
-                    let kind = class.kind();
-                    Finding {
-                        span: span.clone(),
-                        label: detectors.label_of(&kind),
-                        kind,
-                    }
-                });
-                let more = more.collect();
-                text.with(more)
+                let more = pieces
+                    .iter()
+                    .map(|(span, class)| detectors.finding(span.clone(), class.kind()));
+                text.with(more.collect())
             }
             Err(error) => {
                 tracing::warn!(task = task.map(tracing::field::display), %error, "a text could not be read for what is sensitive; it stays on the board");

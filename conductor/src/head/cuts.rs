@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use super::{
     class::Class,
-    example::{Example, Truth},
+    example::Truth,
     score::Score,
     sensitivity::{Cuts, OUTPUTS},
     teach::Judged,
 };
+use crate::detect::{Detectors, Finding, settle};
 
 /// What a head may do wrong, as the shares that cuts are chosen by: units that leak, sensitive characters that stay
 /// visible, other characters that are masked, and what is lacking of the spans' F2.
@@ -28,19 +29,19 @@ pub fn pieces(judged: &Judged<'_>, cuts: &Cuts) -> Vec<(Range<usize>, Class)> {
 
 /// The cuts with which the worst of what a head does wrong is the smallest, against what it [may](MAY) do.
 ///
-/// `more` gives what else is found in each text, such as by patterns.
+/// What `detectors` find is masked too.
 #[must_use]
-pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>>) -> Cuts {
+pub fn choose(judged: &[Judged<'_>], detectors: &Detectors) -> Cuts {
     // Found once, since the cuts do not change it.
     let known = judged.iter().map(|judged| {
         let sensitive = judged.example.sensitive();
-        (judged, sensitive, more(judged.example))
+        (judged, sensitive, detectors.find(&judged.example.text))
     });
     let known: Vec<_> = known.collect();
     let worst = |cuts: &Cuts| {
         let (mut units, mut spans) = (Score::default(), Score::default());
-        for (judged, sensitive, more) in &known {
-            let masked = united(&pieces(judged, cuts), more);
+        for (judged, sensitive, patterns) in &known {
+            let masked = masked(&pieces(judged, cuts), patterns, detectors);
             let score = match judged.example.truth {
                 Truth::Units(_) => &mut units,
                 Truth::Spans(_) => &mut spans,
@@ -51,7 +52,7 @@ pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>
             units.leak_rate(),
             units.visible(),
             units.masked_other(),
-            1.0 - spans.span_f2(),
+            1.0 - spans.spans().f2(),
         ];
         let shares = wrong.iter().zip(MAY).map(|(is, may)| is / may);
         // The worst first, and of two that are as bad the one that does less wrong altogether.
@@ -91,49 +92,36 @@ pub fn choose(judged: &[Judged<'_>], more: impl Fn(&Example) -> Vec<Range<usize>
     best
 }
 
-/// Pieces of both kinds, in order and disjoint, which mask what either masks. What lies within another piece is a part of it,
-/// but a pattern that holds several pieces, such as an address with its number and town, is those.
+/// What the pieces and what the patterns found mask together, as in a text that is handed on: in order and disjoint.
 #[must_use]
-pub fn united(pieces: &[(Range<usize>, Class)], more: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut all: Vec<Range<usize>> = pieces.iter().map(|(piece, _)| piece.clone()).collect();
-    for pattern in more {
-        let from = all.partition_point(|piece| piece.end <= pattern.start);
-        let to = all.partition_point(|piece| piece.start < pattern.end);
-        let Some(touched) = all.get_mut(from..to.max(from)) else {
-            continue;
-        };
-        match touched {
-            [] => all.insert(from, pattern.clone()),
-            [first, .., last] => {
-                first.start = first.start.min(pattern.start);
-                last.end = last.end.max(pattern.end);
-                for at in from + 1..to {
-                    all[at - 1].end = all[at].start;
-                }
-            }
-            [one] => *one = one.start.min(pattern.start)..one.end.max(pattern.end),
-        }
-    }
-    all
+pub fn masked(
+    pieces: &[(Range<usize>, Class)],
+    patterns: &[Finding],
+    detectors: &Detectors,
+) -> Vec<Range<usize>> {
+    let pieces = pieces
+        .iter()
+        .map(|(span, class)| detectors.finding(span.clone(), class.kind()));
+    let settled = settle(pieces.chain(patterns.iter().cloned()).collect());
+    settled.into_iter().map(|finding| finding.span).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::policy::Policy;
 
     #[test]
-    fn pieces_and_patterns_mask_what_either_masks_and_stay_disjoint() {
-        let piece = |span: Range<usize>| (span, Class::Address);
-        let pieces = [piece(3..5), piece(6..9), piece(12..20)];
-        for (pattern, expected) in [
-            (0..2, vec![0..2, 3..5, 6..9, 12..20]),
-            (2..10, vec![2..6, 6..10, 12..20]),
-            (13..15, vec![3..5, 6..9, 12..20]),
-            (10..30, vec![3..5, 6..9, 10..30]),
-            (8..13, vec![3..5, 6..12, 12..20]),
-            (25..30, vec![3..5, 6..9, 12..20, 25..30]),
-        ] {
-            assert_eq!(united(&pieces, &[pattern]), expected);
-        }
+    fn pieces_and_patterns_mask_what_either_masks_as_a_text_that_is_handed_on() {
+        let policy = Policy::parse("", Path::new(".")).unwrap();
+        let detectors = Detectors::try_new(&policy).unwrap();
+        let text = "Ann Lee, +49 171 1234567 office";
+        let patterns = detectors.find(text);
+        let pieces = [(0..7, Class::Person), (17..31, Class::Identifier)];
+        let masked = masked(&pieces, &patterns, &detectors);
+        let masked: Vec<&str> = masked.into_iter().map(|span| &text[span]).collect();
+        assert_eq!(masked, ["Ann Lee", "+49 171 1234567", " office"]);
     }
 }

@@ -12,6 +12,18 @@ const EDGES: &str = ".,;:!?\"'’‘“”`´()[]{}<>|*-–—_/\\#=+&@，。！
 /// How many digits a word with letters among them has at least to be taken for somebody's or something's number.
 const DIGITS: usize = 5;
 
+/// What stands between two names and is part of neither.
+const BETWEEN: &[&str] = &[
+    ",", ";", "&", "and", "or", "und", "oder", "et", "ou", "y", "e", "и",
+];
+
+/// Words whose full stop belongs to them.
+const SHORT: &[&str] = &[
+    "mr", "mrs", "ms", "dr", "prof", "rev", "hon", "st", "capt", "lt", "col", "gen", "sgt", "jr",
+    "sr", "mme", "mlle", "dott", "ing", "inc", "ltd", "co", "corp", "apt", "ste", "ave", "rd",
+    "blvd", "str", "no",
+];
+
 /// From how many characters on a sensitive word makes a longer word sensitive that it is a part of.
 const LONG: usize = 5;
 
@@ -62,10 +74,12 @@ pub(super) fn chosen(
     on
 }
 
-/// Whether a word is like a customer's or a device's number: many digits, and letters.
+/// Whether a word is like a customer's or a device's number: many digits, and letters. Crash reports are full of addresses in
+/// memory, which stand for nobody; of those the head alone decides.
 fn is_number_of_something(word: &str) -> bool {
     let digits = word.chars().filter(|c| c.is_numeric()).count();
-    digits >= DIGITS && word.chars().any(char::is_alphabetic)
+    let is_address = word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits >= DIGITS && word.chars().any(char::is_alphabetic) && !is_address
 }
 
 /// The pieces that the chosen words make up: in order, not overlapping.
@@ -77,10 +91,11 @@ pub(super) fn pieces(
     cuts: &Cuts,
 ) -> Vec<(Range<usize>, Class)> {
     let on = chosen(text, words, outputs, width, cuts);
+    // Of words, by their places.
     let mut pieces: Vec<(Range<usize>, [f32; Class::ALL.len()])> = Vec::new();
     let mut open = false;
-    for (at, word) in words.iter().enumerate() {
-        if !on[at] {
+    for (at, on) in on.into_iter().enumerate() {
+        if !on {
             open = false;
             continue;
         }
@@ -94,19 +109,31 @@ pub(super) fn pieces(
             *class = *value;
         }
         match pieces.last_mut().filter(|_| goes_on) {
-            Some((span, sums)) => {
-                span.end = word.end;
+            Some((piece, sums)) => {
+                piece.end = at + 1;
                 for (sum, class) in sums.iter_mut().zip(classes) {
                     *sum += class;
                 }
             }
-            None => pieces.push((word.clone(), classes)),
+            None => pieces.push((at..at + 1, classes)),
         }
         open = true;
     }
-    pieces
-        .into_iter()
-        .filter_map(|(span, sums)| Some((trimmed(text, span)?, class(&sums))))
+    let classed = pieces.into_iter().flat_map(|(piece, sums)| {
+        let class = class(&sums);
+        let piece = words.get(piece).unwrap_or_default();
+        // Two people are two, whatever joins them.
+        let is_between = |word: &Range<usize>| {
+            class == Class::Person && BETWEEN.contains(&text[word.clone()].to_lowercase().as_str())
+        };
+        piece
+            .split(is_between)
+            .filter_map(|part| Some(part.first()?.start..part.last()?.end))
+            .map(move |span| (span, class))
+            .collect::<Vec<_>>()
+    });
+    classed
+        .filter_map(|(span, class)| Some((trimmed(text, span)?, class)))
         .collect()
 }
 
@@ -126,7 +153,9 @@ fn trimmed(text: &str, span: Range<usize>) -> Option<Range<usize>> {
     let is_edge = |c: char| EDGES.contains(c) || c.is_whitespace();
     let end = span.start + piece.trim_end_matches(is_edge).len();
     let start = span.end - piece.trim_start_matches(is_edge).len();
-    (start < end).then_some(start..end)
+    let last = text.get(start..end)?.split(is_edge).next_back()?;
+    let has_stop = text[end..].starts_with('.') && SHORT.contains(&last.to_lowercase().as_str());
+    (start < end).then_some(start..end + usize::from(has_stop))
 }
 
 #[cfg(test)]
@@ -191,6 +220,25 @@ mod tests {
         assert_eq!(
             found("M6333263 a 63332633 4th", &[-9.0, -9.0, -9.0, -9.0]),
             ["M6333263"]
+        );
+    }
+
+    #[test]
+    fn people_are_told_apart_and_a_title_keeps_its_full_stop() {
+        assert_eq!(
+            found(
+                "Mr. Lee and Ann met Bo, Cy.",
+                &[1.0, 1.0, 6.0, 1.0, 1.0, -9.0, 1.0, 1.0, 1.0, 1.0]
+            ),
+            ["Mr.", "Lee", "Ann", "Bo", "Cy"]
+        );
+    }
+
+    #[test]
+    fn an_address_in_memory_is_left_to_the_head() {
+        assert_eq!(
+            found("0000007495a71dc0 7f7f7f7f7f7f7f70", &[-9.0, 2.0]),
+            ["7f7f7f7f7f7f7f70"]
         );
     }
 

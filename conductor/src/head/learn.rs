@@ -29,8 +29,6 @@ pub struct Lesson {
     pub states: Vec<i8>,
     /// Shapes, a row for each word.
     pub shapes: Vec<f32>,
-    /// What each word is.
-    pub targets: Vec<Target>,
     /// Whether the data says where spans begin and of what class they are.
     pub spans: bool,
 }
@@ -79,13 +77,15 @@ fn values(states: &[i8], step: f32) -> Vec<f32> {
 #[derive(Clone, Copy)]
 struct Part<'a> {
     lesson: &'a Lesson,
+    targets: &'a [Target],
     from: usize,
     to: usize,
 }
 
-/// Learns a network of these sizes. `step` is what one unit of a lesson's states stands for.
+/// Learns a network of these sizes from lessons and what each word of them is. `step` is what one unit of a lesson's states
+/// stands for.
 #[must_use]
-pub fn learn(lessons: &[&Lesson], sizes: Sizes, step: f32, course: &Course) -> Net {
+pub fn learn(lessons: &[(&Lesson, &[Target])], sizes: Sizes, step: f32, course: &Course) -> Net {
     let mut random = Random::new(course.seed);
     let mut net = Net {
         sizes,
@@ -96,10 +96,11 @@ pub fn learn(lessons: &[&Lesson], sizes: Sizes, step: f32, course: &Course) -> N
     let mut adam = Adam::new(sizes);
     let parts: Vec<Part<'_>> = lessons
         .iter()
-        .flat_map(|lesson| {
-            let words = lesson.targets.len();
+        .flat_map(|&(lesson, targets)| {
+            let words = targets.len();
             (0..words).step_by(PIECE).map(move |from| Part {
                 lesson,
+                targets,
                 from,
                 to: (from + PIECE).min(words),
             })
@@ -220,7 +221,12 @@ fn add_part(
         outputs,
         ..
     } = net.sizes;
-    let Part { lesson, from, to } = part;
+    let Part {
+        lesson,
+        targets,
+        from,
+        to,
+    } = part;
     let mut states = values(&lesson.states[from * state..to * state], step);
     dropout(&mut states, course.drop, seed ^ 3 << 48);
     let input = Input {
@@ -231,7 +237,7 @@ fn add_part(
         dropout(values, course.drop, seed ^ (layer as u64) << 48)
     };
     let pass = net.pass(input, drop);
-    let targets = &lesson.targets[from..to];
+    let targets = &targets[from..to];
     let weight = course.weights[usize::from(!lesson.spans)];
     let share = if lesson.spans { course.share } else { 1.0 };
     let rows = pass.outputs.chunks_exact(outputs).zip(targets);
@@ -333,7 +339,7 @@ mod tests {
     use super::*;
 
     /// Words whose state says nothing, next to one whose state says that its neighbour is sensitive.
-    fn lessons() -> Vec<Lesson> {
+    fn lessons() -> Vec<(Lesson, Vec<Target>)> {
         let mut random = Random::new(5);
         (0..60)
             .map(|_| {
@@ -345,12 +351,12 @@ mod tests {
                     sensitive: at == marked + 1,
                     span: (at == marked + 1).then_some((1, true)),
                 });
-                Lesson {
+                let lesson = Lesson {
                     states,
                     shapes: vec![1.0; words],
-                    targets: targets.collect(),
                     spans: true,
-                }
+                };
+                (lesson, targets.collect())
             })
             .collect()
     }
@@ -380,16 +386,19 @@ mod tests {
     #[test]
     fn what_only_a_neighbour_tells_is_learnt_and_the_threads_do_not_matter() {
         let lessons = lessons();
-        let all: Vec<&Lesson> = lessons.iter().collect();
+        let all = lessons
+            .iter()
+            .map(|(lesson, targets)| (lesson, &targets[..]));
+        let all: Vec<_> = all.collect();
         let net = learn(&all, SIZES, 0.1, &course(1));
         assert_eq!(net, learn(&all, SIZES, 0.1, &course(3)));
-        for lesson in &lessons {
+        for (lesson, targets) in &lessons {
             let states = values(&lesson.states, 0.1);
             let outputs = net.outputs(Input {
                 states: &states,
                 shapes: &lesson.shapes,
             });
-            for (row, target) in outputs.chunks_exact(4).zip(&lesson.targets) {
+            for (row, target) in outputs.chunks_exact(4).zip(targets) {
                 assert_eq!(row[0] > 0.0, target.sensitive);
                 if target.sensitive {
                     assert!(row[1] > 0.0 && row[3] > row[2]);

@@ -20,9 +20,65 @@ pub struct Score {
     visible: usize,
     other: usize,
     masked: usize,
+    spans: Matches,
+    regions: Matches,
+}
+
+/// How pieces that were found match those that there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
     right: usize,
     wrong: usize,
     missed: usize,
+}
+
+impl Matches {
+    fn add(&mut self, truth: &[Range<usize>], found: &[Range<usize>]) {
+        let mut free: Vec<&Range<usize>> = found.iter().collect();
+        for span in truth {
+            match free
+                .iter()
+                .position(|other| overlap(span, other) >= OVERLAP)
+            {
+                Some(at) => {
+                    free.remove(at);
+                    self.right += 1;
+                }
+                None => self.missed += 1,
+            }
+        }
+        self.wrong += free.len();
+    }
+
+    const fn join(&mut self, other: &Self) {
+        self.right += other.right;
+        self.wrong += other.wrong;
+        self.missed += other.missed;
+    }
+
+    /// Share of what was found that is right; one if nothing was found.
+    #[must_use]
+    pub fn precision(&self) -> f64 {
+        share(self.right, self.right + self.wrong, 1.0)
+    }
+
+    /// Share of what there is that was found; one if there is nothing.
+    #[must_use]
+    pub fn recall(&self) -> f64 {
+        share(self.right, self.right + self.missed, 1.0)
+    }
+
+    /// Precision and recall in one, recall counting twice.
+    #[must_use]
+    pub fn f2(&self) -> f64 {
+        let (precision, recall) = (self.precision(), self.recall());
+        let sum = 4.0 * precision + recall;
+        if sum > 0.0 {
+            5.0 * precision * recall / sum
+        } else {
+            0.0
+        }
+    }
 }
 
 impl Score {
@@ -68,30 +124,12 @@ impl Score {
                 for (span, _) in spans {
                     unit(&text[span.clone()]);
                 }
-                self.match_spans(spans.iter().map(|(span, _)| span), masked);
+                let spans: Vec<Range<usize>> = spans.iter().map(|(span, _)| span.clone()).collect();
+                self.spans.add(&spans, masked);
+                self.regions
+                    .add(&regions(text, &spans), &regions(text, masked));
             }
         }
-    }
-
-    fn match_spans<'s>(
-        &mut self,
-        truth: impl Iterator<Item = &'s Range<usize>>,
-        found: &[Range<usize>],
-    ) {
-        let mut free: Vec<&Range<usize>> = found.iter().collect();
-        for span in truth {
-            match free
-                .iter()
-                .position(|other| overlap(span, other) >= OVERLAP)
-            {
-                Some(at) => {
-                    free.remove(at);
-                    self.right += 1;
-                }
-                None => self.missed += 1,
-            }
-        }
-        self.wrong += free.len();
     }
 
     /// Adds the counts of other rows.
@@ -104,9 +142,8 @@ impl Score {
         self.visible += other.visible;
         self.other += other.other;
         self.masked += other.masked;
-        self.right += other.right;
-        self.wrong += other.wrong;
-        self.missed += other.missed;
+        self.spans.join(&other.spans);
+        self.regions.join(&other.regions);
     }
 
     /// Share of sensitive units or spans found, case folded, in the text that would leave.
@@ -127,28 +164,17 @@ impl Score {
         share(self.masked, self.other, 0.0)
     }
 
-    /// Share of the found spans that are right; one if none were found.
+    /// How the found spans match those that there are.
     #[must_use]
-    pub fn precision(&self) -> f64 {
-        share(self.right, self.right + self.wrong, 1.0)
+    pub const fn spans(&self) -> &Matches {
+        &self.spans
     }
 
-    /// Share of the spans that were found; one if there are none.
+    /// The same where spans that nothing but punctuation and spaces parts are one, whatever their types: then it does not matter
+    /// whether an address counts as one piece or as five.
     #[must_use]
-    pub fn recall(&self) -> f64 {
-        share(self.right, self.right + self.missed, 1.0)
-    }
-
-    /// Precision and recall in one, recall counting twice.
-    #[must_use]
-    pub fn span_f2(&self) -> f64 {
-        let (precision, recall) = (self.precision(), self.recall());
-        let sum = 4.0 * precision + recall;
-        if sum > 0.0 {
-            5.0 * precision * recall / sum
-        } else {
-            0.0
-        }
+    pub const fn regions(&self) -> &Matches {
+        &self.regions
     }
 
     /// Share of rows that may not leave at all.
@@ -167,6 +193,21 @@ fn marks(length: usize, spans: &[Range<usize>]) -> Vec<bool> {
         }
     }
     marks
+}
+
+/// Spans in order, where those that nothing but punctuation and spaces parts are one.
+fn regions(text: &str, spans: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut regions: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        let between = |last: &Range<usize>| text.get(last.end..span.start).unwrap_or_default();
+        match regions.last_mut() {
+            Some(last) if !between(last).contains(char::is_alphanumeric) => {
+                last.end = last.end.max(span.end);
+            }
+            _ => regions.push(span.clone()),
+        }
+    }
+    regions
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
@@ -214,12 +255,17 @@ mod tests {
         let example = read(line).unwrap().remove(0);
         let mut score = Score::default();
         score.add(&example, &[0..7, 12..17, 18..21], false);
-        close(score.recall(), 0.5);
-        close(score.precision(), 1.0 / 3.0);
-        close(score.span_f2(), 5.0 / 6.0 / (4.0 / 3.0 + 0.5));
+        close(score.spans().recall(), 0.5);
+        close(score.spans().precision(), 1.0 / 3.0);
+        close(score.spans().f2(), 5.0 / 6.0 / (4.0 / 3.0 + 0.5));
+        // Nothing but a space parts the two.
+        let mut whole = Score::default();
+        whole.add(&example, std::slice::from_ref(&(0..21)), false);
+        close(whole.spans().f2(), 0.0);
+        close(whole.regions().f2(), 1.0);
         let mut twice = score;
         twice.join(&score);
-        close(twice.recall(), 0.5);
+        close(twice.spans().recall(), 0.5);
         assert_eq!(twice.rows, 2);
     }
 
@@ -230,7 +276,7 @@ mod tests {
             .remove(0);
         let mut score = Score::default();
         score.add(&example, &[], false);
-        close(score.span_f2(), 1.0);
+        close(score.spans().f2(), 1.0);
         close(score.leak_rate(), 0.0);
     }
 }

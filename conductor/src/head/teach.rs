@@ -8,7 +8,7 @@ use std::{
 use super::{
     example::{Example, Truth},
     half::{from_half, to_half},
-    learn::{Course, Lesson, learn},
+    learn::{Course, Lesson, Target, learn},
     net::{Input, Net, Sizes},
     random::Random,
     sensitivity::{Cuts, Norm, OUTPUTS, STEP, Sensitivity, vote},
@@ -30,6 +30,8 @@ pub struct Plan {
     pub hidden: usize,
     /// Words on each side that a window takes in.
     pub reach: usize,
+    /// Texts in which people marked units are dealt to folds one by one, even where they are the same.
+    pub by_row: bool,
 }
 
 impl Plan {
@@ -51,6 +53,7 @@ impl Plan {
             projected: 64,
             hidden: 128,
             reach: 2,
+            by_row: false,
         }
     }
 }
@@ -71,6 +74,8 @@ struct Text {
     /// Pooled states, until all are there.
     halves: Vec<u16>,
     lesson: Lesson,
+    /// What each word is, as this text was marked.
+    targets: Vec<Target>,
 }
 
 /// A text's words with what a head that was not taught on it says of them.
@@ -96,10 +101,10 @@ impl School {
         let lesson = Lesson {
             states: Vec::new(),
             shapes: shapes(&example.text, &words),
-            targets: example.targets(&words),
             spans: matches!(example.truth, Truth::Spans(_)),
         };
         self.texts.push(Text {
+            targets: example.targets(&words),
             example,
             words,
             halves: pooled.into_iter().map(to_half).collect(),
@@ -107,9 +112,8 @@ impl School {
         });
     }
 
-    /// Brings all states to one scale: the given one, or that of the examples. Texts that are the same then teach the same.
+    /// Brings all states to one scale: the given one, or that of the examples.
     pub fn settle(&mut self, norm: Option<Norm>) {
-        self.agree();
         let width = self.width.max(1);
         let norm = norm.unwrap_or_else(|| {
             let rows = self
@@ -131,26 +135,18 @@ impl School {
         self.norm = Some(norm);
     }
 
-    /// Where people marked units in the same text several times, each of them counts: who marked fewer overlooked some, and
-    /// what is learnt from both would be neither.
-    fn agree(&mut self) {
-        let mut marked: HashMap<String, Vec<bool>> = HashMap::new();
-        let units = self.texts.iter_mut().filter(|text| !text.lesson.spans);
-        let mut units: Vec<&mut Text> = units.collect();
-        for text in &units {
-            let targets = &text.lesson.targets;
-            let known = marked.entry(text.example.text.clone());
-            let known = known.or_insert_with(|| vec![false; targets.len()]);
-            for (known, target) in known.iter_mut().zip(targets) {
-                *known |= target.sensitive;
+    /// What is sensitive in texts in which people marked units: where the same one was marked several times, each of them counts.
+    /// Who marked fewer overlooked some, and what is learnt from both would be neither.
+    fn agreed<'t>(texts: &[&'t Text]) -> HashMap<&'t str, Vec<Target>> {
+        let mut agreed: HashMap<&str, Vec<Target>> = HashMap::new();
+        for text in texts.iter().filter(|text| !text.lesson.spans) {
+            let known = agreed.entry(text.example.text.as_str());
+            let known = known.or_insert_with(|| text.targets.clone());
+            for (known, target) in known.iter_mut().zip(&text.targets) {
+                known.sensitive |= target.sensitive;
             }
         }
-        for text in &mut units {
-            let known = marked.get(&text.example.text).into_iter().flatten();
-            for (target, known) in text.lesson.targets.iter_mut().zip(known) {
-                target.sensitive = *known;
-            }
-        }
+        agreed
     }
 
     /// How many texts there are.
@@ -171,14 +167,14 @@ impl School {
         self.texts.is_empty()
     }
 
-    /// The fold of each text. Those of one template are in one fold.
+    /// The fold of each text. Those of one template are in one fold, unless units are dealt by row.
     #[must_use]
-    pub fn folds(&self, count: usize) -> Vec<usize> {
-        let names: Vec<String> = self
-            .texts
-            .iter()
-            .map(|text| text.example.template())
-            .collect();
+    pub fn folds(&self, count: usize, by_row: bool) -> Vec<usize> {
+        let name = |(at, text): (usize, &Text)| match &text.example.truth {
+            Truth::Units(_) if by_row => format!("{at}"),
+            _ => text.example.template(),
+        };
+        let names: Vec<String> = self.texts.iter().enumerate().map(name).collect();
         let mut groups: Vec<&String> = names.iter().collect();
         groups.sort();
         groups.dedup();
@@ -197,13 +193,18 @@ impl School {
     /// Learns the networks from the texts that `which` chooses.
     #[must_use]
     pub fn learn(&self, plan: &Plan, which: impl Fn(usize) -> bool) -> Vec<Net> {
-        let lessons: Vec<&Lesson> = self
-            .texts
-            .iter()
-            .enumerate()
+        let texts = self.texts.iter().enumerate();
+        let texts: Vec<&Text> = texts
             .filter(|(at, text)| which(*at) && !text.words.is_empty())
-            .map(|(_, text)| &text.lesson)
+            .map(|(_, text)| text)
             .collect();
+        let agreed = Self::agreed(&texts);
+        let lessons = texts.iter().map(|text| {
+            let agreed = agreed.get(text.example.text.as_str());
+            let targets = agreed.filter(|_| !text.lesson.spans);
+            (&text.lesson, targets.unwrap_or(&text.targets).as_slice())
+        });
+        let lessons: Vec<_> = lessons.collect();
         let sizes = Sizes {
             state: self.width,
             projected: plan.projected,
@@ -252,7 +253,7 @@ impl School {
         which: impl Fn(usize) -> bool,
         mut told: impl FnMut(usize),
     ) -> (Vec<Judged<'_>>, Vec<Net>) {
-        let fold = self.folds(folds);
+        let fold = self.folds(folds, plan.by_row);
         let (mut judged, mut all) = (Vec::with_capacity(self.texts.len()), Vec::new());
         for out in 0..folds {
             let nets = self.learn(plan, |at| which(at) && fold.get(at) != Some(&out));
@@ -317,21 +318,16 @@ mod tests {
             };
             school.add(example, &reading, &states);
         }
-        school.settle(None);
-        let taught = school.texts.iter().map(|text| {
-            let targets = text.lesson.targets.iter();
-            targets.map(|target| target.sensitive).collect::<Vec<_>>()
-        });
-        assert_eq!(
-            taught.collect::<Vec<_>>(),
-            [
-                [true, false, true, false],
-                [true, false, true, false],
-                // Spans were not marked by somebody who may overlook some.
-                [false, true, false, false],
-            ]
-        );
-        // What is measured stays as each text was marked.
-        assert_eq!(school.texts[1].example.truth, units(&["Boris"]));
+        let taught = |which: &[usize]| -> Vec<bool> {
+            let texts: Vec<&Text> = which.iter().map(|&at| &school.texts[at]).collect();
+            let agreed = School::agreed(&texts);
+            agreed[text].iter().map(|target| target.sensitive).collect()
+        };
+        // Spans were not marked by somebody who may overlook some.
+        assert_eq!(taught(&[0, 1, 2]), [true, false, true, false]);
+        // A text that is held out says nothing.
+        assert_eq!(taught(&[1, 2]), [false, false, true, false]);
+        assert_eq!(school.folds(3, false)[0], school.folds(3, false)[1]);
+        assert_ne!(school.folds(3, true)[0], school.folds(3, true)[1]);
     }
 }

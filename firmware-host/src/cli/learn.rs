@@ -76,7 +76,7 @@ pub async fn run(places: &Places, action: Action, out: &mut dyn Write) -> Result
         let mut progress = Progress::new("folds", folds);
         let (judged, nets) = school.crossed(&plan, folds, |_| true, |done| progress.set(done));
         drop(progress);
-        let cuts = cuts::choose(&judged, |example| patterns.spans(&example.text));
+        let cuts = cuts::choose(&judged, &patterns.detectors);
         let held_out = report(&judged, &parts, &cuts, &patterns);
         let head = school.head(nets, cuts, reading, backbone);
         (head, school.len(), held_out)

@@ -64,6 +64,9 @@ pub struct Teaching {
     /// Where chance begins
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Deal examples with units to the parts one by one, even where texts are the same
+    #[arg(long)]
+    by_row: bool,
 }
 
 impl Teaching {
@@ -97,6 +100,7 @@ impl Teaching {
         plan.course.drop = self.drop;
         plan.hidden = self.hidden.max(1);
         plan.reach = self.reach.min(16);
+        plan.by_row = self.by_row;
         plan
     }
 }

@@ -3,14 +3,14 @@
 use std::{
     io::Write,
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use serde_json::{Value, json};
 use shoal_conductor::{
-    detect::Detectors,
+    detect::{Detectors, Finding},
     head::{
         class::Class,
         cuts,
@@ -50,6 +50,9 @@ pub struct Options {
     head: Option<PathBuf>,
     #[command(flatten)]
     teaching: Teaching,
+    /// Write what was found in each text to this file, one JSON object a line, with places in characters
+    #[arg(long, value_name = "F")]
+    found: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -57,7 +60,8 @@ pub struct Options {
 
 /// The patterns and the labels of a policy.
 pub struct Patterns {
-    detectors: Detectors,
+    /// What finds them.
+    pub detectors: Detectors,
     policy: Policy,
 }
 
@@ -71,16 +75,9 @@ pub fn patterns(config: &Config) -> Result<Patterns, Fault> {
 }
 
 impl Patterns {
-    /// What they find, in bytes.
-    pub fn spans(&self, text: &str) -> Vec<Range<usize>> {
-        let found = self.detectors.find(text);
-        found.into_iter().map(|finding| finding.span).collect()
-    }
-
     /// What may happen at a remote worker to a text with these findings.
-    fn escalation(&self, text: &str, pieces: &[(Range<usize>, Class)]) -> Escalation {
-        let found = self.detectors.find(text);
-        let patterns = found.into_iter().map(|finding| finding.label);
+    fn escalation(&self, found: &[Finding], pieces: &[(Range<usize>, Class)]) -> Escalation {
+        let patterns = found.iter().map(|finding| finding.label);
         let head = pieces
             .iter()
             .map(|(_, class)| self.policy.label_of(&class.kind()));
@@ -130,12 +127,14 @@ async fn ready(
     let mut school = reader.school(data).await?;
     // What was kept took no time to read.
     let read = (!options.teaching.keeps()).then(|| began.elapsed());
+    let found = options.found.clone();
     tokio::task::spawn_blocking(move || {
         school.settle(Some(head.norm.clone()));
         let all = 0..school.len();
         let began = Instant::now();
         let judged: Vec<_> = all.filter_map(|at| school.judged(&head.nets, at)).collect();
         let judging = began.elapsed();
+        write_found(found.as_deref(), &judged, &head.cuts, &patterns)?;
         let mut report = report(&judged, &parts, &head.cuts, &patterns);
         if let Some(report) = report.as_object_mut() {
             let per_thousand = |time: Duration| {
@@ -154,10 +153,10 @@ async fn ready(
                 );
             }
         }
-        report
+        Ok(report)
     })
     .await
-    .map_err(Fault::internal)
+    .map_err(Fault::internal)?
 }
 
 /// With heads that are learnt now.
@@ -176,28 +175,66 @@ async fn taught(
     let mut school = reader.school(all).await?;
     drop(reader);
     let plan = options.teaching.plan();
+    let found = options.found.clone();
     tokio::task::spawn_blocking(move || {
         school.settle(None);
         let mut progress = Progress::new("folds", folds.map_or(FOLDS, |folds| folds.max(2)));
         let told = |done: usize| progress.set(done);
         if let Some(folds) = folds {
             let (judged, _) = school.crossed(&plan, folds.max(2), |_| true, told);
-            let cuts = cuts::choose(&judged, |example| patterns.spans(&example.text));
+            let cuts = cuts::choose(&judged, &patterns.detectors);
             let data: Vec<_> = judged
                 .into_iter()
                 .filter(|judged| judged.at < first)
                 .collect();
-            return report(&data, &parts, &cuts, &patterns);
+            write_found(found.as_deref(), &data, &cuts, &patterns)?;
+            return Ok(report(&data, &parts, &cuts, &patterns));
         }
         let (judged, nets) = school.crossed(&plan, FOLDS, |at| at >= first, told);
-        let cuts = cuts::choose(&judged, |example| patterns.spans(&example.text));
+        let cuts = cuts::choose(&judged, &patterns.detectors);
         let data: Vec<_> = (0..first)
             .filter_map(|at| school.judged(&nets, at))
             .collect();
-        report(&data, &parts, &cuts, &patterns)
+        write_found(found.as_deref(), &data, &cuts, &patterns)?;
+        Ok(report(&data, &parts, &cuts, &patterns))
     })
     .await
-    .map_err(Fault::internal)
+    .map_err(Fault::internal)?
+}
+
+/// Writes what was found in each text, and by what.
+fn write_found(
+    path: Option<&Path>,
+    judged: &[Judged<'_>],
+    cuts: &Cuts,
+    patterns: &Patterns,
+) -> Result<(), Fault> {
+    let Some(path) = path else {
+        return Ok(());
+    };
+    let mut lines = String::new();
+    for judged in judged {
+        let text = judged.example.text.as_str();
+        let characters = |bytes: &str| bytes.chars().count();
+        let place = |span: &Range<usize>, kind: &str, by: &str| {
+            let start = characters(&text[..span.start]);
+            let end = start + characters(&text[span.clone()]);
+            json!({"start": start, "end": end, "type": kind, "by": by})
+        };
+        let head = cuts::pieces(judged, cuts);
+        let head = head
+            .iter()
+            .map(|(span, class)| place(span, &class.kind().to_string(), "head"));
+        let patterns = patterns.detectors.find(text);
+        let patterns = patterns
+            .iter()
+            .map(|finding| place(&finding.span, &finding.kind.to_string(), "pattern"));
+        let found: Vec<Value> = head.chain(patterns).collect();
+        lines.push_str(&json!({"id": judged.example.id, "found": found}).to_string());
+        lines.push('\n');
+    }
+    std::fs::write(path, lines)
+        .map_err(|error| Fault::usage(format!("cannot write {}: {error}", path.display())))
 }
 
 /// The numbers of all, and of each file where there are several.
@@ -227,10 +264,10 @@ fn numbers<'s: 'j, 'j>(
     let mut score = Score::default();
     let mut asked = 0u32;
     for judged in judged {
-        let text = &judged.example.text;
         let pieces = cuts::pieces(judged, cuts);
-        let masked = cuts::united(&pieces, &patterns.spans(text));
-        let escalation = patterns.escalation(text, &pieces);
+        let found = patterns.detectors.find(&judged.example.text);
+        let masked = cuts::masked(&pieces, &found, &patterns.detectors);
+        let escalation = patterns.escalation(&found, &pieces);
         asked += u32::from(escalation == Escalation::Approve);
         score.add(judged.example, &masked, escalation == Escalation::Never);
     }
@@ -240,9 +277,10 @@ fn numbers<'s: 'j, 'j>(
         "leak_rate": score.leak_rate(),
         "visible": score.visible(),
         "masked_other": score.masked_other(),
-        "precision": score.precision(),
-        "recall": score.recall(),
-        "span_f2": score.span_f2(),
+        "precision": score.spans().precision(),
+        "recall": score.spans().recall(),
+        "span_f2": score.spans().f2(),
+        "region_f2": score.regions().f2(),
         "kept_rate": score.kept_rate(),
         "asked_rate": f64::from(asked) / f64::from(rows.max(1)),
     })
