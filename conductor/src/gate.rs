@@ -58,11 +58,6 @@ impl Draft {
     pub fn recognised(&self, vault: &mut Vault) -> Self {
         vault.learn(self.messages.iter().map(|(_, text)| text));
         let messages = self.messages.iter();
-        let along = self
-            .along()
-            .iter()
-            .flat_map(|text| vault.find(text))
-            .collect::<Vec<_>>();
         Self {
             fixed: self.fixed,
             messages: messages
@@ -70,10 +65,7 @@ impl Draft {
                 .collect(),
             format: self.format.clone(),
             sampling: self.sampling.clone(),
-            frame: along
-                .iter()
-                .map(|finding| finding.label)
-                .fold(self.frame, Label::join),
+            frame: self.framed(|text| vault.find(text)),
         }
     }
 
@@ -98,12 +90,7 @@ impl Draft {
             fixed: self.fixed,
             format: self.format.clone(),
             sampling: self.sampling.clone(),
-            frame: self
-                .along()
-                .iter()
-                .flat_map(|text| detectors.find(text))
-                .map(|finding| finding.label)
-                .fold(self.frame.join(least), Label::join),
+            frame: self.framed(|text| detectors.find(text)).join(least),
         }
     }
 
@@ -112,6 +99,15 @@ impl Draft {
         let mut texts = self.format.texts();
         texts.extend(self.sampling.stop.iter().cloned());
         texts
+    }
+
+    /// The label of what goes along, with what `find` finds in it.
+    fn framed(&self, mut find: impl FnMut(&str) -> Vec<Finding>) -> Label {
+        let along = self.along();
+        let found = along.iter().flat_map(|text| find(text));
+        found
+            .map(|finding| finding.label)
+            .fold(self.frame, Label::join)
     }
 
     fn floor(&self) -> Label {

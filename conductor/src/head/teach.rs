@@ -1,6 +1,7 @@
 //! From examples with their states to a sensitivity head, and how good it is on texts that it was not taught on.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     ops::Range,
 };
@@ -135,9 +136,14 @@ impl School {
         self.norm = Some(norm);
     }
 
-    /// What is sensitive in texts in which people marked units: where the same one was marked several times, each of them counts.
-    /// Who marked fewer overlooked some, and what is learnt from both would be neither.
-    fn agreed<'t>(texts: &[&'t Text]) -> HashMap<&'t str, Vec<Target>> {
+    /// The texts that `which` chooses, and what each word of them is taught to be. Where people marked units in the same text
+    /// several times, each of them counts: who marked fewer overlooked some, and what is learnt from both would be neither.
+    fn lessons(&self, which: impl Fn(usize) -> bool) -> Vec<(&Lesson, Cow<'_, [Target]>)> {
+        let texts = self.texts.iter().enumerate();
+        let texts: Vec<&Text> = texts
+            .filter(|(at, text)| which(*at) && !text.words.is_empty())
+            .map(|(_, text)| text)
+            .collect();
         let mut agreed: HashMap<&str, Vec<Target>> = HashMap::new();
         for text in texts.iter().filter(|text| !text.lesson.spans) {
             let known = agreed.entry(text.example.text.as_str());
@@ -146,7 +152,15 @@ impl School {
                 known.sensitive |= target.sensitive;
             }
         }
-        agreed
+        let taught = texts.iter().map(|text| {
+            let agreed = agreed.get(text.example.text.as_str());
+            let targets = match agreed.filter(|_| !text.lesson.spans) {
+                Some(agreed) => Cow::Owned(agreed.clone()),
+                None => Cow::Borrowed(text.targets.as_slice()),
+            };
+            (&text.lesson, targets)
+        });
+        taught.collect()
     }
 
     /// How many texts there are.
@@ -193,18 +207,11 @@ impl School {
     /// Learns the networks from the texts that `which` chooses.
     #[must_use]
     pub fn learn(&self, plan: &Plan, which: impl Fn(usize) -> bool) -> Vec<Net> {
-        let texts = self.texts.iter().enumerate();
-        let texts: Vec<&Text> = texts
-            .filter(|(at, text)| which(*at) && !text.words.is_empty())
-            .map(|(_, text)| text)
+        let lessons = self.lessons(which);
+        let lessons: Vec<_> = lessons
+            .iter()
+            .map(|(lesson, targets)| (*lesson, targets.as_ref()))
             .collect();
-        let agreed = Self::agreed(&texts);
-        let lessons = texts.iter().map(|text| {
-            let agreed = agreed.get(text.example.text.as_str());
-            let targets = agreed.filter(|_| !text.lesson.spans);
-            (&text.lesson, targets.unwrap_or(&text.targets).as_slice())
-        });
-        let lessons: Vec<_> = lessons.collect();
         let sizes = Sizes {
             state: self.width,
             projected: plan.projected,
@@ -318,15 +325,21 @@ mod tests {
             };
             school.add(example, &reading, &states);
         }
-        let taught = |which: &[usize]| -> Vec<bool> {
-            let texts: Vec<&Text> = which.iter().map(|&at| &school.texts[at]).collect();
-            let agreed = School::agreed(&texts);
-            agreed[text].iter().map(|target| target.sensitive).collect()
+        let taught = |which: &[usize]| -> Vec<Vec<bool>> {
+            let lessons = school.lessons(|at| which.contains(&at));
+            let targets = lessons.iter().map(|(_, targets)| targets.iter());
+            targets
+                .map(|targets| targets.map(|target| target.sensitive).collect())
+                .collect()
         };
         // Spans were not marked by somebody who may overlook some.
-        assert_eq!(taught(&[0, 1, 2]), [true, false, true, false]);
+        let spans = vec![false, true, false, false];
+        let either = vec![true, false, true, false];
+        assert_eq!(taught(&[0, 1, 2]), [either.clone(), either, spans.clone()]);
         // A text that is held out says nothing.
-        assert_eq!(taught(&[1, 2]), [false, false, true, false]);
+        assert_eq!(taught(&[1, 2]), [vec![false, false, true, false], spans]);
+        // What is measured stays as each text was marked.
+        assert_eq!(school.texts[1].example.truth, units(&["Boris"]));
         assert_eq!(school.folds(3, false)[0], school.folds(3, false)[1]);
         assert_ne!(school.folds(3, true)[0], school.folds(3, true)[1]);
     }
