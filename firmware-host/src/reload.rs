@@ -61,6 +61,37 @@ fn look(files: &[PathBuf]) -> Look {
     files.iter().map(seen).collect()
 }
 
+/// The files, and what is known of them.
+struct Watched {
+    files: Vec<PathBuf>,
+    known: Look,
+    /// A look that is not what is known, which the next one has to confirm.
+    changing: Option<Look>,
+}
+
+impl Watched {
+    fn new(files: Vec<PathBuf>) -> Self {
+        Self {
+            known: look(&files),
+            files,
+            changing: None,
+        }
+    }
+
+    /// Takes `now` as known, where it is another look and confirms the last one; whether it did.
+    fn settles(&mut self, now: Look) -> bool {
+        let is_other = now != self.known;
+        let is_whole = is_other && self.changing.as_ref() == Some(&now);
+        if is_whole {
+            self.known = now;
+            self.changing = None;
+        } else {
+            self.changing = is_other.then_some(now);
+        }
+        is_whole
+    }
+}
+
 /// Follows the file until told to stop.
 pub async fn follow(
     config: Config,
@@ -69,12 +100,8 @@ pub async fn follow(
     state: watch::Sender<PolicyState>,
     stopping: CancellationToken,
 ) {
-    let mut files = files(
-        &config.policy,
-        appliance.conductor().policy().files.as_slice(),
-    );
-    let mut last = look(&files);
-    let mut changing: Option<Look> = None;
+    let files = || files(&config.policy, &appliance.conductor().policy().files);
+    let mut watched = Watched::new(files());
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -83,15 +110,12 @@ pub async fn follow(
             told = hangup.recv() => told.is_some(),
             _ = tick.tick() => false,
         };
-        let now = look(&files);
-        if !told {
-            let is_whole = changing.as_ref() == Some(&now);
-            changing = (now != last && !is_whole).then(|| now.clone());
-            if now == last || !is_whole {
-                continue;
-            }
+        let now = look(&watched.files);
+        if told {
+            watched.known = now;
+        } else if !watched.settles(now) {
+            continue;
         }
-        last = now;
         match adopt(&config, &appliance).await {
             Ok(()) => {
                 tracing::info!(file = %config.policy.display(), "the policy file is read again and in force");
@@ -99,8 +123,7 @@ pub async fn follow(
                     state.adopted_at = Moment::now();
                     state.error = None;
                 });
-                files = self::files(&config.policy, &appliance.conductor().policy().files);
-                last = look(&files);
+                watched = Watched::new(files());
             }
             Err(error) => {
                 tracing::error!(%error, "the policy file has a mistake; the former policy holds");
@@ -133,4 +156,31 @@ async fn adopt(config: &Config, appliance: &Appliance) -> Result<(), String> {
         .await
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_still_written_is_taken_once_it_stands_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let [policy, list] = ["policy.toml", "customers.txt"].map(|name| folder.path().join(name));
+        std::fs::write(&policy, "version = 1").unwrap();
+        let mut watched = Watched::new(vec![policy.clone(), list.clone()]);
+        let settles = |watched: &mut Watched| watched.settles(look(&watched.files));
+        assert!(!settles(&mut watched));
+        // Three times the list has become longer since the last look.
+        for written in ["Ar", "Arkwright\nBo", "Arkwright\nBolton\n"] {
+            std::fs::write(&list, written).unwrap();
+            assert!(!settles(&mut watched), "{written}");
+        }
+        assert!(settles(&mut watched));
+        assert!(!settles(&mut watched));
+        // A file that is taken away and comes back as it was meanwhile is no change.
+        let known = watched.known.clone();
+        assert!(!watched.settles(vec![None, None]));
+        assert!(!watched.settles(known.clone()));
+        assert!(!watched.settles(known));
+    }
 }

@@ -98,6 +98,31 @@ fn a_broker_is_known_by_its_url() {
 }
 
 #[test]
+fn a_broker_that_others_can_listen_to_is_told() {
+    let policy = Policy::parse("", Path::new("/")).unwrap();
+    let warnings = |url: &str| {
+        let text = format!("[mqtt]\nurl = \"{url}\"\n");
+        let config = Config::parse(&text, &places()).unwrap();
+        config.warnings(&policy)
+    };
+    for private in [
+        "mqtts://broker",
+        "mqtt://localhost",
+        "mqtt://127.0.0.9",
+        "mqtt://[::1]",
+    ] {
+        assert_eq!(warnings(private), Vec::<String>::new(), "{private}");
+    }
+    for open in ["mqtt://broker", "mqtt://192.168.1.5"] {
+        let said = warnings(open);
+        assert!(
+            said.len() == 1 && said[0].contains("unencrypted"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn an_npu_is_on_the_board_with_full_clearance_and_does_one_thing_at_a_time() {
     let text = "[[workers]]\nid = \"npu\"\nkind = \"npu\"\nruntime = \"rkllm\"\n\
         base_url = \"http://127.0.0.1:8081/v1\"\nmodel = \"m\"\n";

@@ -128,7 +128,7 @@ fn whole(c: &Connection, standing: &Standing, since: Option<&str>) -> Result<Aud
             "the last link is not the one that the head names",
         );
     }
-    walk.unlinked(head.first)?;
+    walk.unlinked()?;
     walk.apart(standing);
     if let Some(noted) = since {
         walk.noted(noted, &head)?;
@@ -289,7 +289,7 @@ impl Walk<'_> {
     }
 
     /// Rows without a link.
-    fn unlinked(&mut self, first: i64) -> Result<(), StoreError> {
+    fn unlinked(&mut self) -> Result<(), StoreError> {
         const ROWS: [(&str, Kind); 8] = [
             ("SELECT number, 0 FROM task", Kind::Accepted),
             ("SELECT task, seq FROM trace", Kind::Event),
@@ -327,9 +327,7 @@ impl Walk<'_> {
                 let known: Option<i64> = linked
                     .query_row((task, kind.as_str(), item), |row| row.get(0))
                     .optional()?;
-                // A rule outlives the tasks around it, and so the beginning of a chain that was cut.
-                let cut = task == 0 && first > 1;
-                if known.is_some() || cut {
+                if known.is_some() {
                     continue;
                 }
                 let link = Link {

@@ -103,7 +103,7 @@ impl Kind {
                  WHERE task = ?1 AND number = ?2 AND decision IS NOT NULL"
             }
             Self::Voted => {
-                "SELECT vote.person, vote.voter, vote.reach, vote.at, vote.proof
+                "SELECT vote.person, vote.voter, vote.reach, vote.at, coalesce(vote.signed, vote.proof)
                  FROM vote JOIN approval ON approval.number = vote.approval
                  WHERE approval.task = ?1 AND vote.number = ?2"
             }
@@ -182,7 +182,7 @@ fn put(hasher: &mut Sha256, kind: u8, bytes: &[u8]) {
 }
 
 /// Of a row, all columns in their order.
-fn digest(row: &Row<'_>) -> rusqlite::Result<Hash> {
+pub(super) fn digest(row: &Row<'_>) -> rusqlite::Result<Hash> {
     let mut hasher = Sha256::new();
     for column in 0..row.as_ref().column_count() {
         match row.get_ref(column)? {
@@ -283,7 +283,7 @@ pub(super) fn note(
     append(c, kind, task, item, Some(detail), digest)
 }
 
-fn append(
+pub(super) fn append(
     c: &Connection,
     kind: Kind,
     task: i64,
@@ -352,6 +352,11 @@ pub(super) fn begin(c: &Connection) -> Result<(), StoreError> {
         for question in asked.query_map([task], |row| Ok((row.get(0)?, row.get(1)?)))? {
             let (number, decided): (i64, bool) = question?;
             add(c, Kind::Asked, task, number)?;
+            let mut votes =
+                c.prepare_cached("SELECT number FROM vote WHERE approval = ?1 ORDER BY number")?;
+            for vote in votes.query_map([number], |row| row.get(0))? {
+                add(c, Kind::Voted, task, vote?)?;
+            }
             if decided {
                 add(c, Kind::Decided, task, number)?;
             }
@@ -360,11 +365,47 @@ pub(super) fn begin(c: &Connection) -> Result<(), StoreError> {
             add(c, Kind::Ended, task, 0)?;
         }
     }
+    rules(c)
+}
+
+/// Links the standing approvals that have no link: those whose links an earlier version cut off.
+pub(super) fn rules(c: &Connection) -> Result<(), StoreError> {
+    let mut all = c.prepare(
+        "SELECT coalesce(task, 0), number, wanted FROM standing
+         JOIN (SELECT 'ruled' AS wanted UNION ALL SELECT 'revoked')
+         WHERE (wanted = 'ruled' OR revoked_at IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM link
+               WHERE link.task = coalesce(standing.task, 0) AND link.kind = wanted AND item = standing.number)
+         ORDER BY number, wanted DESC",
+    )?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let (task, item, kind): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        add(c, Kind::of(&kind).ok_or(StoreError::Fault)?, task, item)?;
+    }
     Ok(())
 }
 
+/// The rules among the links before `first`, as far as they are still what was linked.
+fn rules_before(c: &Connection, first: i64) -> Result<Vec<(Kind, i64)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT kind, item, digest FROM link
+         WHERE number < ?1 AND task = 0 AND kind IN ('ruled', 'revoked') ORDER BY number",
+    )?;
+    let mut rows = select.query([first])?;
+    let mut kept = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (kind, item, digest): (String, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let kind = Kind::of(&kind).ok_or(StoreError::Fault)?;
+        let same = digest_of(c, kind, 0, item)?.is_some_and(|now| now.as_slice() == digest);
+        kept.extend(same.then_some((kind, item)));
+    }
+    Ok(kept)
+}
+
 /// Cuts the beginning off where the chain is too long, up to the first link whose task is still there. The link of a
-/// purge goes with the last of its task's, so what is kept is whole.
+/// purge goes with the last of its task's, so what is kept is whole. A rule outlives the tasks around it: it is linked
+/// anew at the end.
 pub(super) fn shorten(c: &Connection, most: i64) -> Result<(), StoreError> {
     let head = head(c)?;
     if head.number - head.first < most {
@@ -383,6 +424,7 @@ pub(super) fn shorten(c: &Connection, most: i64) -> Result<(), StoreError> {
     let before: Vec<u8> = c
         .prepare_cached("SELECT hash FROM link WHERE number = ?1")?
         .query_row([first - 1], |row| row.get(0))?;
+    let rules = rules_before(c, first)?;
     c.prepare_cached("DELETE FROM link WHERE number < ?1")?
         .execute([first])?;
     set(
@@ -392,5 +434,9 @@ pub(super) fn shorten(c: &Connection, most: i64) -> Result<(), StoreError> {
             before,
             ..head
         },
-    )
+    )?;
+    for (kind, item) in rules {
+        add(c, kind, 0, item)?;
+    }
+    Ok(())
 }

@@ -106,7 +106,8 @@ fn record(c: &Connection, kind: Kind, number: i64, item: i64) -> Result<Record, 
              FROM approval WHERE task = ?1 AND number = ?2 AND decision IS NOT NULL"
         }
         Kind::Voted => {
-            "SELECT vote.at, json_object('approval', approval.id, 'by', vote.voter, 'for', vote.reach, 'signed', vote.proof)
+            "SELECT vote.at, json_object('approval', approval.id, 'by', vote.voter, 'for', vote.reach, 'signed',
+                    coalesce(unseal('vote:' || approval.id || ':' || vote.person, vote.signed), vote.proof))
              FROM vote JOIN approval ON approval.number = vote.approval
              WHERE approval.task = ?1 AND vote.number = ?2"
         }

@@ -130,7 +130,8 @@ pub(super) fn result(
     };
     let (by_mqtt, reply_topic, correlation, properties) = c
         .prepare_cached(
-            "SELECT by_mqtt, reply_topic, correlation, unseal('task:' || id || ':properties', properties)
+            "SELECT by_mqtt, reply_topic, unseal('task:' || id || ':correlation', correlation),
+                    unseal('task:' || id || ':properties', properties)
              FROM task WHERE id = ?1",
         )?
         .query_row([id.as_str()], |row| {

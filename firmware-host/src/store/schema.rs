@@ -46,6 +46,10 @@ const STEPS: &[Step] = &[
         sql: include_str!("schema/5.sql"),
         then: |_| Ok(()),
     },
+    Step {
+        sql: include_str!("schema/6.sql"),
+        then: chain::rules,
+    },
 ];
 
 /// The version of the schema that this program writes.

@@ -111,8 +111,8 @@ pub(super) fn count(
         .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let added = c
         .prepare_cached(
-            "INSERT INTO vote (approval, person, voter, reach, at, proof)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            "INSERT INTO vote (approval, person, voter, reach, at, signed)
+             VALUES (?1, ?2, ?3, ?4, ?5, seal('vote:' || ?7 || ':' || ?2, ?6)) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             approval,
@@ -120,7 +120,8 @@ pub(super) fn count(
             ballot.by,
             ballot.reach.as_str(),
             now,
-            ballot.proof
+            ballot.proof,
+            id.as_str()
         ])?;
     if added == 0 {
         return Ok(None);

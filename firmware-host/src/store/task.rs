@@ -273,8 +273,9 @@ fn accept(
         "INSERT INTO task
          (id, content, client, state, accepted_at, by_mqtt, reply_topic, correlation, fingerprint, head, rank,
           expires_at, properties)
-         VALUES (?1, seal('task:' || ?1 || ':content', ?2), ?3, ?4, ?5, ?6, ?7, ?8, blind(?9), ?10, ?11,
-                 ?12, seal('task:' || ?1 || ':properties', ?13))",
+         VALUES (?1, seal('task:' || ?1 || ':content', ?2), ?3, ?4, ?5, ?6, ?7,
+                 seal('task:' || ?1 || ':correlation', ?8), blind(?9), ?10, ?11, ?12,
+                 seal('task:' || ?1 || ':properties', ?13))",
     )?
     .execute(params![
         id.as_str(),
@@ -309,7 +310,8 @@ fn again(
     }
     if let Some(reply) = &accepting.reply {
         c.prepare_cached(
-            "UPDATE task SET by_mqtt = 1, reply_topic = ?2, correlation = ?3,
+            "UPDATE task SET by_mqtt = 1, reply_topic = ?2,
+                 correlation = seal('task:' || id || ':correlation', ?3),
                  properties = seal('task:' || id || ':properties', ?4)
              WHERE id = ?1",
         )?

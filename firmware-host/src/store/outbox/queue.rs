@@ -8,8 +8,8 @@ use crate::store::{Moment, StoreError, task};
 const FULL: &str = "full";
 const AGE: &str = "age";
 
-const COLUMNS: &str =
-    "number, id, class, topic, unseal('outbox:' || topic, payload), retain, correlation,
+const COLUMNS: &str = "number, id, class, topic, unseal('outbox:' || topic, payload), retain,
+    unseal('outbox:' || topic || ':correlation', correlation),
     unseal('outbox:' || topic || ':properties', properties), keep, created_at";
 
 fn size(c: &Connection) -> Result<Fill, StoreError> {
@@ -107,7 +107,8 @@ pub(in crate::store) fn push(
     c.prepare_cached(
         "INSERT INTO outbox
              (id, class, topic, payload, retain, correlation, created_at, bytes, properties, keep)
-         VALUES (lower(hex(randomblob(8))), ?1, ?2, seal('outbox:' || ?2, ?3), ?4, ?5, ?6, ?7,
+         VALUES (lower(hex(randomblob(8))), ?1, ?2, seal('outbox:' || ?2, ?3), ?4,
+                 seal('outbox:' || ?2 || ':correlation', ?5), ?6, ?7,
                  seal('outbox:' || ?2 || ':properties', ?8), ?9)",
     )?
     .execute(params![

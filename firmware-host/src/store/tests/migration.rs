@@ -246,6 +246,66 @@ async fn a_store_of_version_4_keeps_its_books_and_its_tasks_have_no_limits() {
     assert_eq!(store.audit(None).await.unwrap().faults, []);
 }
 
+/// A store as version 5 wrote it: a person signed, a rule's link was cut off, and a caller waits by MQTT.
+fn version_5() -> tempfile::TempDir {
+    let folder = version_4();
+    let path = folder.path().join(FILE);
+    let master = KeySource::default().master(folder.path(), true).unwrap();
+    let sealer = std::sync::Arc::new(seal::Sealer::new(&master).unwrap());
+    let mut c = Connection::open(&path).unwrap();
+    schema::configure(&c, &path).unwrap();
+    seal::install(&c, &sealer).unwrap();
+    schema::migrate_to(5, &mut c, &path, &master.check()).unwrap();
+    c.execute_batch(
+        "UPDATE task SET by_mqtt = 1, correlation = CAST('press-3' AS BLOB) WHERE id = 't2';
+         UPDATE outbox SET correlation = CAST('press-4' AS BLOB) WHERE class = 2;
+         INSERT INTO vote (approval, person, voter, reach, at, proof)
+             SELECT number, 'ada', 'mqtt:ada', 'once', 9, 'approve d1' FROM approval;
+         INSERT INTO standing (approval, source, worker, rank, people, made_by, made_at)
+             VALUES ('a9', 'cli', 'cloud', 1, 1, 'ada', 9);",
+    )
+    .unwrap();
+    let (task, vote) = c
+        .query_row(
+            "SELECT task, vote.number FROM vote JOIN approval ON approval.number = approval",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let lies = "SELECT person, voter, reach, at, proof FROM vote";
+    let digest = c.query_row(lies, [], chain::digest).unwrap();
+    chain::append(&c, chain::Kind::Voted, task, vote, None, digest).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_store_of_version_5_has_what_callers_gave_along_sealed_and_its_chain_whole() {
+    let folder = version_5();
+    let clock = Clock::new(|| Moment(10));
+    let store = Store::open_at(
+        folder.path(),
+        StoreLimits::default(),
+        KeySource::default(),
+        clock,
+    );
+    let store = store.await.unwrap();
+    assert_eq!(store.audit(None).await.unwrap().faults, []);
+    let lines = store.export(None, 0).await.unwrap();
+    let vote = lines.iter().find(|line| line.kind == "voted").unwrap();
+    assert_eq!(vote.record.as_ref().unwrap()["signed"], "approve d1");
+    assert_eq!(lines.last().unwrap().kind, "ruled");
+    let queued = store.undelivered(10, usize::MAX).await.unwrap();
+    let given = queued
+        .iter()
+        .map(|queued| queued.message.correlation.as_deref());
+    assert!(given.into_iter().any(|given| given == Some(b"press-4")));
+    store.finish(&task("t2").id, Ok(answer("a"))).await.unwrap();
+    drop(store);
+    for given in ["press-3", "press-4"] {
+        assert_eq!(sealed::holding(folder.path(), given), Vec::<String>::new());
+    }
+}
+
 /// A task of version 1, which knew no heads.
 fn version_1() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -268,6 +328,7 @@ async fn every_version_that_was_ever_written_becomes_this_one_and_goes_on() {
         (2, version_2()),
         (3, version_3()),
         (4, version_4()),
+        (5, version_5()),
     ] {
         let store = Store::open(folder.path()).await.unwrap();
         let found: i64 = store

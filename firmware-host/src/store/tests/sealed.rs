@@ -29,7 +29,9 @@ async fn no_file_holds_a_text_of_a_task_at_any_point_of_its_way() {
     let (folder, store) = store().await;
     store.report_under(Some(root())).await.unwrap();
     let id = told("t1").id;
-    store.accept(by_mqtt(told("t1"), None)).await.unwrap();
+    let mut sent_by = by_mqtt(told("t1"), None);
+    sent_by.reply.as_mut().unwrap().correlation = Some(CANARY.into());
+    store.accept(sent_by).await.unwrap();
     store.record(&id, &labelled()).await.unwrap();
     store.record(&id, &note(CANARY)).await.unwrap();
     let mut asked = question("t1", "d1", 600);
