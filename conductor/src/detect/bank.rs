@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::{
     Kind, check,
+    country::is_country,
     cue::{Cues, FILLER, Topic},
     number::Number,
     pattern::{Raw, compiled},
@@ -26,7 +27,11 @@ static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Words of eight or eleven letters that may stand behind "swift" or "BIC".
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 12] = [
+    "controls",
+    "operator",
+    "scanning",
+    "standard",
     "transfer",
     "payments",
     "response",
@@ -57,7 +62,8 @@ pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
 pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     let bics = cues.values(Topic::Bic, &BIC).filter(|span| {
         let code = &text[span.clone()];
-        !WORDS.contains(&code.to_ascii_lowercase().as_str())
+        is_country(&code[4..6])
+            && !WORDS.contains(&code.to_ascii_lowercase().as_str())
             && (code.bytes().all(|byte| !byte.is_ascii_lowercase())
                 || code.contains(|c: char| c.is_ascii_digit()))
     });
@@ -117,6 +123,8 @@ mod tests {
             "routing number 011000016",
             "order 12-34-56",
             "a swift response",
+            "BIC PROTOCOL",
+            "SWIFT: CONTROLS",
             "the account was opened on 12.03.2024",
             "account for order 12345678",
             "account controller 2019-2022",

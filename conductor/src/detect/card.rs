@@ -1,18 +1,27 @@
 //! Payment card numbers (ISO/IEC 7812): 12 to 19 digits, grouped or not, of an issuer's range, that pass the Luhn check.
 
-use super::{Kind, check::luhn, group::Digits, pattern::Raw, word::inside_word};
+use std::ops::Range;
+
+use super::{Kind, check::luhn, cue::Cues, group::Digits, pattern::Raw, word::inside_word};
 
 const LONGEST: usize = 19;
+
+/// No issuer gives out numbers as short any more: behind a word for goods they are a part's or an order's.
+const OUT_OF_USE: usize = 13;
 
 /// As many groups as cards are printed with; more are a card only if nothing else stands beside them.
 const MANY_GROUPS: usize = 6;
 
-pub(super) fn find(digits: &Digits<'_>, found: &mut Vec<Raw>) {
+pub(super) fn find(digits: &Digits<'_>, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     let groups = &digits.groups;
     let mut at = 0;
     while at < groups.len() {
         if let Some(last) = longest(digits, at) {
-            found.push((groups[at].start..groups[last].end, Kind::CARD));
+            let span = groups[at].start..groups[last].end;
+            let length: usize = groups[at..=last].iter().map(Range::len).sum();
+            if length > OUT_OF_USE || !cues.of_goods(&span) {
+                found.push((span, Kind::CARD));
+            }
             at = last;
         }
         at += 1;
@@ -51,7 +60,8 @@ fn joint(digits: &Digits<'_>, to: usize) -> Option<char> {
     }
 }
 
-fn is_card(number: &str) -> bool {
+/// Whether it is of an issuer's range and passes the check.
+pub(super) fn is_card(number: &str) -> bool {
     issued(number) && luhn(number) && !is_barcode(number)
 }
 
@@ -106,7 +116,9 @@ mod tests {
     use crate::detect::testing::pieces;
 
     fn cards(text: &str) -> Vec<&str> {
-        pieces(text, |found| find(&Digits::of(text), found))
+        pieces(text, |found| {
+            find(&Digits::of(text), &Cues::of(text), found);
+        })
     }
 
     #[test]
@@ -186,6 +198,10 @@ mod tests {
             assert!(cards(&readings(first)).is_empty());
         }
         assert!(cards("0.4111111111111111").is_empty());
+        // Of an old length, and of one in use.
+        assert!(cards("serial no. 4222222222222").is_empty());
+        assert_eq!(cards("order 4111111111111111"), ["4111111111111111"]);
+        assert_eq!(cards("card 4222222222222"), ["4222222222222"]);
         assert!(cards("7 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1").is_empty());
     }
 }

@@ -23,7 +23,14 @@ pub(super) enum Topic {
     Nhs,
     NationalInsurance,
     GermanTax,
+    /// Of the German tax office, of a person or a company.
+    GermanTaxNumber,
+    Vat,
+    /// With a German health insurance.
+    Insured,
+    Patient,
     IdentityCard,
+    Spanish,
     French,
     Bsn,
     Cpf,
@@ -35,6 +42,8 @@ pub(super) enum Topic {
     Address,
     Postcode,
     Position,
+    /// Of the earth or of a machine.
+    Spot,
     Vehicle,
     Plate,
     Bic,
@@ -86,6 +95,14 @@ impl<'t> Cues<'t> {
     /// Whether the text speaks of it at all.
     pub(super) fn any(&self, topic: Topic) -> bool {
         self.hits.iter().any(|(_, other)| *other == topic)
+    }
+
+    /// Whether it speaks of a value of a person or a company, as the heading of a column may.
+    pub(super) fn names_a_value(&self) -> bool {
+        self.hits
+            .iter()
+            .next_back()
+            .is_some_and(|(_, topic)| *topic != Topic::Goods)
     }
 
     /// Whether a word for `topic` stands before or behind `span`, no other number between them.

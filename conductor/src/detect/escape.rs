@@ -1,6 +1,9 @@
-//! Characters written by their numbers: `%40`, `=40`, `&#64;`, `\u0040`.
+//! Characters written by their numbers: `%40`, `=40`, `&#64;`, `\u0040`; and the pluses of forms.
 
-use super::view::{Maker, View};
+use super::{
+    form,
+    view::{Maker, View},
+};
 
 /// The text with each such character in place of its number; `None` if it has none.
 pub(super) fn unescaped(text: &str) -> Option<View<'static>> {
@@ -8,12 +11,14 @@ pub(super) fn unescaped(text: &str) -> Option<View<'static>> {
         return None;
     }
     let quoted = is_quoted_printable(text);
+    let spaces = form::spaces(text);
     let mut made = Maker::new();
     let mut kept = 0;
     let mut at = 0;
-    while let Some(next) = text[at..].find(['%', '&', '\\', '=']) {
+    while let Some(next) = text[at..].find(['%', '&', '\\', '=', '+']) {
         at += next;
         let read = match text.as_bytes()[at] {
+            b'+' => spaces.binary_search(&at).ok().map(|_| (" ".to_owned(), 1)),
             b'%' => bytes(text, at, "%"),
             b'=' if quoted => soft_break(text, at).or_else(|| bytes(text, at, "=")),
             b'=' => sign(text, at),
@@ -187,6 +192,7 @@ mod tests {
             ("M=C3=BCller a=\r\nb =3D", "Müller ab ="),
             ("jane=40corp.example", "jane@corp.example"),
             ("card:\\n4111\\t\\\"a\\\" \\q", "card:\n4111\t\"a\" \\q"),
+            ("a=%2B49+170&b=1+2, 1+1=2", "a=+49 170&b=1 2, 1+1=2"),
             ("width=40px, x=40.5, a=40b", "width=40px, x=40.5, a=40b"),
         ] {
             assert_eq!(read(text), character);

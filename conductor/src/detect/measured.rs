@@ -159,6 +159,13 @@ const DISGUISES: &[(&str, Disguise)] = &[
         let pairs: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
         pairs.join(" ")
     }),
+    ("registers", |text| {
+        let words = text.as_bytes().chunks(2);
+        let words: Vec<String> = words
+            .map(|word| format!("0x{}", hex::encode(word)))
+            .collect();
+        words.join(", ")
+    }),
     ("percent", |text| {
         each(text, |c| {
             if c.is_alphanumeric() {
@@ -272,6 +279,13 @@ fn twice_the_text_is_twice_the_work_whatever_it_holds() {
         "born 1.1.",
         "JTI1",
         "amFuZUBjb3JwLmNvbQ==\n",
+        "ssn;tel\n",
+        "tel,1234\n",
+        "|ssn|tel",
+        "0x6a61 ",
+        "6a 61\n",
+        "0000: 6a61\n",
+        "a=%+&",
     ] {
         let once = Search::of(&piece.repeat(2_000), &detectors);
         let twice = Search::of(&piece.repeat(4_000), &detectors);

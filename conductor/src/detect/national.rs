@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    Kind,
+    Kind, check,
     cue::{Cues, FILLER, Topic},
     number::Number,
     pattern::{Raw, compiled},
@@ -48,6 +48,21 @@ static PAPER: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
+/// A number for the value-added tax: the German one by its form, the Italian one with its check digit.
+static VAT: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(&format!(
+        r"{FILLER}(?<v>DE ?[0-9]{{3}} ?[0-9]{{3}} ?[0-9]{{3}}|(?:IT ?)?[0-9]{{11}})\b"
+    ))
+});
+
+/// The number of a person with a German health insurance.
+static INSURED: LazyLock<Regex> =
+    LazyLock::new(|| compiled(&format!(r"{FILLER}(?<v>[A-Z][0-9]{{9}})\b")));
+
+/// The number of a patient, which each hospital makes as it likes.
+static PATIENT: LazyLock<Regex> =
+    LazyLock::new(|| compiled(&format!(r"{FILLER}(?<v>[A-Za-z]{{0,3}}-?[0-9]{{5,12}})\b")));
+
 /// Adds all that have letters in them.
 pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     for groups in CODE.captures_iter(text) {
@@ -63,7 +78,7 @@ pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
         let kind = if has("nino") {
             britain::is_insurance(whole.as_str(), &code, &span, cues).then_some(Kind::NATIONAL_ID)
         } else if has("dni") {
-            continent::is_spanish(&code).then_some(Kind::NATIONAL_ID)
+            continent::is_identity(whole.as_str(), &code, &span, cues).then_some(Kind::NATIONAL_ID)
         } else if has("fiscal") {
             continent::is_fiscal(&code).then_some(Kind::NATIONAL_ID)
         } else if has("pan") {
@@ -77,6 +92,18 @@ pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
         };
         found.extend(kind.map(|kind| (span, kind)));
     }
+    let vat = cues.values(Topic::Vat, &VAT).filter(|span| {
+        let digits: String = text[span.clone()]
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
+        digits.len() == 9 || (check::luhn(&digits) && !check::is_uniform(&digits))
+    });
+    found.extend(vat.map(|span| (span, Kind::TAX_ID)));
+    let insured = cues.values(Topic::Insured, &INSURED);
+    let insured = insured.filter(|span| continent::is_insured(&text[span.clone()]));
+    let patients = insured.chain(cues.values(Topic::Patient, &PATIENT));
+    found.extend(patients.map(|span| (span, Kind::HEALTH_ID)));
     for topic in [Topic::IdentityCard, Topic::Paper] {
         let values = cues.values(topic, &PAPER);
         found.extend(

@@ -1,13 +1,17 @@
 //! IP and MAC addresses.
 
-use std::{net::Ipv6Addr, ops::Range, sync::LazyLock};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    ops::Range,
+    sync::LazyLock,
+};
 
 use regex::Regex;
 
 use super::{
     Kind,
     pattern::{Raw, compiled},
-    word::inside_word,
+    word::{inside_word, window_before},
 };
 
 static IPV4: LazyLock<Regex> = LazyLock::new(|| {
@@ -25,6 +29,16 @@ static MAC: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Also a firewall, and a switch.
+static SHORT: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)(?-u:\b)(?:fw|sw)$"));
+
+/// Words right behind which four numbers are a version.
+static VERSION: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?-u:\b)(?:versions?|vers|ver|version (?:no|nr)\.?|firmware|firmwareversion|fw|software|softwareversion|sw|release|revision|rev|build|bootloader|bios)\.?$",
+    )
+});
+
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let whole = |pattern: &Regex| -> Vec<Range<usize>> {
         pattern
@@ -37,7 +51,8 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let four = whole(&IPV4)
         .into_iter()
         // Four numbers with dots inside a longer run of them are a version or an object identifier.
-        .filter(|span| !dotted_on(text, span.start, span.end) && !is_product(text, span));
+        .filter(|span| !dotted_on(text, span.start, span.end) && !is_product(text, span))
+        .filter(|span| !is_version(text, span));
     found.extend(four.map(|span| (span, Kind::IP)));
     let six = IPV6
         .find_iter(text)
@@ -51,6 +66,20 @@ fn is_product(text: &str, span: &Range<usize>) -> bool {
         && text[..span.start]
             .strip_suffix('/')
             .is_some_and(|name| name.ends_with(char::is_alphabetic))
+}
+
+/// `Firmware 2.4.1.0`, `version: 10.2.3.4`. Addresses of a home's or a machine's own network stay what they are.
+fn is_version(text: &str, span: &Range<usize>) -> bool {
+    let before = window_before(text, span.start, 24);
+    let word = before.trim_end_matches([' ', ':', '=', '\t', '"', '(']);
+    let device = SHORT.is_match(word)
+        && text[span.clone()]
+            .parse::<Ipv4Addr>()
+            .is_ok_and(|address| address.is_private());
+    !device
+        && VERSION.is_match(word)
+        && word.len() < before.len()
+        && !text[span.clone()].starts_with("192.168.")
 }
 
 /// The IPv6 address in `span`, which may have the colon or the last letters of a word before it, and a colon, a port
@@ -131,6 +160,10 @@ mod tests {
             ("2001:db8::1:down", "2001:db8::1", "ip"),
             ("2001:db8:0:0:0:0:0:1:443", "2001:db8:0:0:0:0:0:1", "ip"),
             ("::1 answers", "::1", "ip"),
+            ("firmware server 10.2.3.4", "10.2.3.4", "ip"),
+            ("driver at 10.2.3.4", "10.2.3.4", "ip"),
+            ("fw 10.0.0.1 drops it", "10.0.0.1", "ip"),
+            ("firmware 192.168.0.7", "192.168.0.7", "ip"),
             ("地址10.20.30.40不通", "10.20.30.40", "ip"),
             ("mac 00:1A:2b:3C:4d:5E!", "00:1A:2b:3C:4d:5E", "mac"),
             ("mac 00-1A-2B-3C-4D-5E", "00-1A-2B-3C-4D-5E", "mac"),
@@ -154,6 +187,10 @@ mod tests {
             "::",
             "print(b[::2])",
             "Chrome/110.0.0.0 Safari",
+            "Firmware 2.4.1.0",
+            "version: 10.2.3.4",
+            "\"version\": \"10.2.3.4\"",
+            "FW 1.2.3.4 is out",
         ] {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     Kind, bank, birth, card, cue::Cues, email, group::Digits, iban, marking, national, network,
-    number, phone, position, postcode, secret, spoken, street, vehicle, web,
+    number, phone, position, postcode, secret, spoken, street, stripe, vehicle, web,
 };
 
 /// A piece of text and its type, before policy gives it a label.
@@ -36,7 +36,8 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     secret::find(text, found);
     marking::find(text, found);
     iban::find(text, found);
-    card::find(&digits, found);
+    card::find(&digits, &cues, found);
+    stripe::find(text, found);
     network::find(text, found);
     phone::find(&digits, found);
     number::each(&digits, |number| {

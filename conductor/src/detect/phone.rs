@@ -13,7 +13,7 @@ use super::{
     Kind,
     group::Digits,
     pattern::{Raw, compiled},
-    word::inside_word,
+    word::{inside_word, window_after, window_before},
 };
 
 /// Words after which digits are a telephone number, also in the names of fields. Some of them are about much else, and stand right
@@ -45,6 +45,16 @@ static DAY: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What makes "cell" before a number one of a battery or a plant.
+static NO_CALL: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?-u:\b)(?:(?:batter(?:y|ies)|akku|voltage)(?-u:\b)[^.\n]{0,24}|(?:flow|fuel|load|pack|production|robot|solar|weld(?:ing)?)[ -])(?-u:\b)cell[^\pL]{0,6}$",
+    )
+});
+
+/// As many bytes before a number say what it is.
+const REACH: usize = 40;
+
 pub(super) fn find(digits: &Digits<'_>, found: &mut Vec<Raw>) {
     let groups = &digits.groups;
     let search = Search {
@@ -65,6 +75,11 @@ pub(super) fn find(digits: &Digits<'_>, found: &mut Vec<Raw>) {
             None => at += 1,
         }
     }
+}
+
+/// Whether a field such as `phone: ` is named as one of telephone numbers.
+pub(super) fn is_named_by(field: &str) -> bool {
+    CUE.is_match(field)
 }
 
 /// Which groups are of a day or a time.
@@ -184,12 +199,25 @@ impl Search<'_> {
         } else {
             !fraction
                 && !number.is_bits()
-                && (number.is_written_as_phone()
+                && ((number.is_written_as_phone()
+                    && !(number.is_pairs() && self.among_bytes(&span)))
                     || (number.is_local() && (**cued || CUE_BEHIND.is_match(rest))))
         };
         let end = span.end + EXTENSION.find(rest).map_or(0, |extension| extension.end());
         let whole = span.start..end;
         (phone && !inside_word(self.text, &whole)).then_some(whole)
+    }
+
+    /// Whether a byte in hexadecimal stands beside it: `0A`, or behind it also `CD`.
+    fn among_bytes(&self, span: &Range<usize>) -> bool {
+        let joint = [' ', ':', '-'];
+        let behind = window_after(self.text, span.end, 8).strip_prefix(joint);
+        let before = window_before(self.text, span.start, 8).strip_suffix(joint);
+        let parted = |c: char| !c.is_alphanumeric();
+        let next = behind.and_then(|text| text.split(parted).next());
+        let last = before.and_then(|text| text.rsplit(parted).next());
+        next.is_some_and(|word| is_byte(word) || (is_hex(word) && word == word.to_uppercase()))
+            || last.is_some_and(is_byte)
     }
 
     /// With its plus, and with a bracket if its other half is inside.
@@ -214,12 +242,21 @@ impl Search<'_> {
     /// Whether the words before the group `from` announce a number.
     fn is_cued(&self, from: usize) -> bool {
         let before = self.text[..self.groups[from].start].trim_end_matches(['(', '+']);
-        let mut start = before.len().saturating_sub(40);
-        while !before.is_char_boundary(start) {
-            start -= 1;
-        }
-        CUE.is_match(&before[start..])
+        let window = window_before(before, before.len(), REACH);
+        CUE.is_match(window) && !NO_CALL.is_match(window)
     }
+}
+
+/// Two digits of hexadecimal, a letter among them.
+fn is_hex(word: &str) -> bool {
+    word.len() == 2
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The same that is no word either: `0A`, but not `be`.
+fn is_byte(word: &str) -> bool {
+    is_hex(word) && word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

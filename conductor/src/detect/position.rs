@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{
     Kind,
     cue::{Cues, Topic},
-    pattern::{Raw, compiled},
+    pattern::{Raw, compiled, matches},
 };
 
 /// `48°51'29.6"N, 2°17'40"E`, `48.8582 N 2.2945 E`, `N 48.8582 E 2.2945`.
@@ -32,23 +32,30 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Degrees and minutes in one, as receivers write them (NMEA 0183): `4807.038,N,01131.000,E`.
+static NMEA: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?-u)\b[0-9]{4}\.[0-9]{1,8},[NS],[01][0-9]{4}\.[0-9]{1,8},[EW]\b"));
+
 pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     // `N2O4` is a gas.
     let directed = DIRECTED
         .find_iter(text)
         .filter(|m| m.as_str().contains(['°', 'º', '.', '\'', '′']));
     found.extend(directed.map(|m| (m.range(), Kind::GPS)));
+    matches(&NMEA, text, &Kind::GPS, found);
     for groups in PAIR.captures_iter(text) {
         let Some(whole) = groups.get(0) else { continue };
         if is_place(&groups["lat"], &groups["lon"])
             && (cues.near(Topic::Position, &whole.range())
+                || (is_precise(&groups["lat"], &groups["lon"])
+                    && cues.near(Topic::Spot, &whole.range()))
                 || is_marked(text, &whole.range())
                 || is_fine(&groups["lat"], &groups["lon"], text, &whole.range()))
         {
             found.push((whole.range(), Kind::GPS));
         }
     }
-    if cues.any(Topic::Position) {
+    if cues.any(Topic::Position) || cues.any(Topic::Spot) {
         let named = NAMED
             .captures_iter(text)
             .filter_map(|groups| groups.name("v").map(|value| value.range()));
@@ -70,9 +77,17 @@ fn is_marked(text: &str, span: &Range<usize>) -> bool {
         || before.ends_with("ll=")
 }
 
+fn places(number: &str) -> usize {
+    number.split_once('.').map_or(0, |(_, places)| places.len())
+}
+
+/// Whether both are finer than the thousandths of a millimetre of which machines speak.
+fn is_precise(latitude: &str, longitude: &str) -> bool {
+    places(latitude) >= 4 && places(longitude) >= 4
+}
+
 /// Whether both have as many places as places on the earth do, and no third number makes them a row of readings.
 fn is_fine(latitude: &str, longitude: &str, text: &str, span: &Range<usize>) -> bool {
-    let places = |number: &str| number.split_once('.').map_or(0, |(_, places)| places.len());
     let digit = |c: char| c.is_ascii_digit();
     let joint = |c: char| matches!(c, ' ' | ',' | ';' | '\t' | '-' | '[' | '(' | '+');
     let before = text[..span.start].trim_end_matches(joint).ends_with(digit);
@@ -91,7 +106,7 @@ mod tests {
     use super::*;
     use crate::detect::testing::pieces;
 
-    fn places(text: &str) -> Vec<&str> {
+    fn found_in(text: &str) -> Vec<&str> {
         pieces(text, |found| find(text, &Cues::of(text), found))
     }
 
@@ -104,15 +119,25 @@ mod tests {
             "48.85824, 2.29451",
             "-33.856784, 151.215297",
         ] {
-            assert_eq!(places(&format!("meet at {place}!")), [place]);
+            assert_eq!(found_in(&format!("meet at {place}!")), [place]);
         }
-        assert_eq!(places("GPS: 48.858, 2.294"), ["48.858, 2.294"]);
-        assert_eq!(places("geo:48.858,2.294"), ["48.858,2.294"]);
-        assert_eq!(places("{\"lat\": 48.85, \"lon\": 2.29}"), ["48.85", "2.29"]);
+        assert_eq!(found_in("GPS: 48.858, 2.294"), ["48.858, 2.294"]);
+        assert_eq!(found_in("position 48.8582, 2.2945"), ["48.8582, 2.2945"]);
+        for sentence in [
+            "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47",
+            "$GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A",
+        ] {
+            assert_eq!(found_in(sentence), ["4807.038,N,01131.000,E"]);
+        }
+        assert_eq!(found_in("geo:48.858,2.294"), ["48.858,2.294"]);
+        assert_eq!(
+            found_in("{\"lat\": 48.85, \"lon\": 2.29}"),
+            ["48.85", "2.29"]
+        );
     }
 
     #[test]
-    fn readings_are_no_places() {
+    fn readings_are_no_found_in() {
         for text in [
             "12.345, 23.456, 34.567",
             "1.23456, 2.34567, 3.45678",
@@ -122,8 +147,11 @@ mod tests {
             "5 N and 3 E",
             "NO2 to N2O4 in air",
             "N2 O4",
+            "tool position 12.345, 34.567",
+            "Breite 12.345, 23.456",
+            "$PX,4807.038,A,01131.000,B",
         ] {
-            assert!(places(text).is_empty(), "{text}: {:?}", places(text));
+            assert!(found_in(text).is_empty(), "{text}: {:?}", found_in(text));
         }
     }
 }

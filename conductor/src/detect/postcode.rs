@@ -1,6 +1,6 @@
 //! Postcodes: those of Britain, Canada and the United States by their own form, others by what is said of them.
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
@@ -8,6 +8,7 @@ use super::{
     Kind,
     cue::{Cues, FILLER, Topic},
     pattern::{Raw, compiled},
+    word::window_before,
 };
 
 /// Postcode areas of the United Kingdom.
@@ -16,12 +17,13 @@ const AREAS: &str = " AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO
     N NE NG NN NP NR NW OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA TD TF TN TQ TR \
     TS TW UB W WA WC WD WF WN WR WS WV YO ZE ";
 
-/// A place, a state, a code: a state that is a word of English as well needs its comma.
+/// A place, a state, a code: a state that is a word of English as well needs its comma, and a place with a capital.
 static STATE: LazyLock<Regex> = LazyLock::new(|| {
     compiled(concat!(
-        r"(?-u:\b)\p{L}[\p{L}.'’]+(?:,\s{1,2}(?:AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH",
-        r"|NJ|NM|NY|NC|ND|OH|OK|OR|PA|PR|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY)",
-        r"|\s(?:AZ|CA|CT|DC|FL|GA|IL|KS|KY|MD|MI|MN|MT|NC|NE|NH|NJ|NM|NV|NY|PA|SC|TN|TX|UT|VA|VT|WA|WI|WV|WY))",
+        r"(?-u:\b)(?:\p{L}[\p{L}.'’]+,\s{1,2}(?:AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|ID|IL|IA|KS|KY|LA|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH",
+        r"|NJ|NM|NY|NC|ND|PA|PR|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY)",
+        r"|(?<place>\p{L}[\p{L}.'’]+),\s{1,2}(?:HI|IN|ME|OH|OK|OR)",
+        r"|\p{L}[\p{L}.'’]+\s(?:AZ|CA|CT|DC|FL|GA|IL|KS|KY|MD|MI|MN|MT|NC|NE|NH|NJ|NM|NV|NY|PA|SC|TN|TX|UT|VA|VT|WA|WI|WV|WY))",
         r"\s{1,2}(?<v>[0-9]{5}(?:-[0-9]{4})?)(?-u:\b)",
     ))
 });
@@ -29,6 +31,19 @@ static STATE: LazyLock<Regex> = LazyLock::new(|| {
 static BRITISH: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"(?-u)\b(?<area>[A-Z]{1,2})[0-9][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{2}\b")
 });
+
+/// Behind one letter and a digit, these are units and ordinals: `M1 3HP`, `L2 3PH`, `E1 2ND`.
+const UNITS: [&str; 9] = ["AH", "HP", "HZ", "ND", "PH", "RD", "TH", "WD", "WH"];
+
+/// Places whose postcodes begin with one letter.
+const TOWNS: [&str; 6] = [
+    "birmingham",
+    "glasgow",
+    "liverpool",
+    "london",
+    "manchester",
+    "sheffield",
+];
 
 static CANADIAN: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"(?-u)\b[ABCEGHJ-NPRSTVXY][0-9][ABCEGHJ-NPRSTV-Z] [0-9][ABCEGHJ-NPRSTV-Z][0-9]\b")
@@ -53,19 +68,41 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     let british = BRITISH.captures_iter(text).filter_map(|groups| {
         let whole = groups.get(0)?.range();
         let area = format!(" {} ", groups.name("area")?.as_str());
-        (AREAS.contains(&area) && !cues.of_goods(&whole)).then_some(whole)
+        let code = &text[whole.clone()];
+        let unit = code.len() == 6 && UNITS.contains(&&code[4..]);
+        let shown = !unit || is_addressed(text, &whole, cues);
+        (AREAS.contains(&area) && shown && !cues.of_goods(&whole)).then_some(whole)
     });
     let canadian = CANADIAN
         .find_iter(text)
         .map(|code| code.range())
         .filter(|span| !cues.of_goods(span));
     let marked = [&STATE, &JAPANESE].into_iter().flat_map(|pattern| {
-        pattern
-            .captures_iter(text)
-            .filter_map(|groups| groups.name("v").map(|code| code.range()))
+        pattern.captures_iter(text).filter_map(|groups| {
+            let said = groups
+                .name("place")
+                .is_some_and(|place| place.as_str().starts_with(char::is_lowercase));
+            groups.name("v").filter(|_| !said).map(|code| code.range())
+        })
     });
     let all = named.chain(british).chain(canadian).chain(marked);
     found.extend(all.map(|span| (span, Kind::POSTCODE)));
+}
+
+/// Whether a word for it, a town, or a place with its comma stands before a code.
+fn is_addressed(text: &str, code: &Range<usize>, cues: &Cues<'_>) -> bool {
+    let before = window_before(text, code.start, 24).trim_end();
+    let place = before.strip_suffix(',').unwrap_or(before);
+    let word = place
+        .rsplit(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default();
+    TOWNS.contains(&word.to_lowercase().as_str())
+        || (place.len() < before.len()
+            && word.starts_with(char::is_uppercase)
+            && word.chars().all(char::is_alphabetic))
+        || cues.near(Topic::Postcode, code)
+        || cues.before(Topic::Address, code)
 }
 
 #[cfg(test)]
@@ -91,6 +128,11 @@ mod tests {
             ("CEP 01310-100", "01310-100"),
             ("〒100-0001", "100-0001"),
             ("zip_code=94301", "94301"),
+            ("Tulsa, OK 74103", "74103"),
+            ("Manchester M1 3HP", "M1 3HP"),
+            ("14 Mill Road, E1 2ND", "E1 2ND"),
+            ("M1 3HP is our postcode", "M1 3HP"),
+            ("E1 6AN", "E1 6AN"),
         ] {
             assert_eq!(codes(text), [code], "{text}");
         }
@@ -104,6 +146,10 @@ mod tests {
             "the file is in a zip of 12 MB",
             "Q12 1AA",
             "order 94301",
+            "the result, OK 12345",
+            "Motor M1 3HP",
+            "line L2 3PH",
+            "motors M1 3HP, M2 5HP",
         ] {
             assert!(codes(text).is_empty(), "{text}: {:?}", codes(text));
         }

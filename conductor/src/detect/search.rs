@@ -1,14 +1,14 @@
 //! One search: the text, the same without disguises, and what is encoded in it, each by every detector.
 //!
-//! A text is read in up to four ways: as it is, without what is not seen and with Latin letters for their look-alikes,
-//! with rows of single characters closed up, and decoded. What is decoded is read in the same ways, [`DEPTH`] times.
-//! Nothing decoded is longer than what it comes from by more than a quarter, so that all that is read is at most a
-//! fixed multiple of the text.
+//! A text is read in up to five ways: as it is, without what is not seen and with Latin letters for their look-alikes,
+//! with rows of single characters closed up, with the headings of tables before their values, and decoded. What is
+//! decoded is read in the same ways, [`DEPTH`] times. A heading and what is decoded are of bounded length for what they
+//! come from, so that all that is read is at most a fixed multiple of the text.
 
 use std::ops::Range;
 
 use super::{
-    Detectors, Kind, encoded, escape, pattern,
+    Detectors, Kind, column, dump, encoded, escape, pattern,
     view::{View, bare, closed_up},
 };
 
@@ -63,7 +63,8 @@ impl Search {
             self.read(bare, detectors);
         }
         let layer = bare.as_ref().unwrap_or(layer);
-        if let Some(view) = closed_up(&layer.view.text) {
+        let views = [closed_up, column::named].map(|way| way(&layer.view.text));
+        for view in views.into_iter().flatten() {
             self.read(&Layer::above(view, layer), detectors);
         }
         if depth == DEPTH {
@@ -73,6 +74,9 @@ impl Search {
             self.look(&Layer::above(view, layer), detectors, depth + 1);
         }
         if let Some(view) = encoded::decoded(&layer.view.text) {
+            self.look(&Layer::above(view, layer), detectors, depth + 1);
+        }
+        if let Some(view) = dump::printed(&layer.view.text) {
             self.look(&Layer::above(view, layer), detectors, depth + 1);
         }
         if let Some(view) = encoded::hex_joined(&layer.view.text) {

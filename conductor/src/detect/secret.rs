@@ -13,6 +13,7 @@ use super::{
     Kind,
     pattern::{Raw, compiled, is_placeholder, matches},
 };
+pub(super) use named::is_named_by;
 
 /// Those of any length, each by itself: one would go over the rest of a long run again for every match of another.
 static LONG: LazyLock<[Regex; 3]> = LazyLock::new(|| {

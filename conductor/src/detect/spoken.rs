@@ -10,6 +10,37 @@ use super::{
     word::{window_after, window_before},
 };
 
+/// A word for mail right before a name: then the name is that of an address, even before a mere "at" and a written point.
+static MAIL: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?-u:\b)(?:e-?mail(?:ed|s)?|e-mail address|mail(?:to|ed)?|write to|writing to|contact|reach (?:me|us|him|her|them)(?: at)?|mailadresse|schreib(?:en sie|t)? an)(?: (?:is|address|to|address is|ist|an))?[:=]?\s{0,2}$",
+    )
+});
+
+/// What stands between a word for mail and the place of a mailbox, and is no name.
+const NO_NAMES: [&str; 20] = [
+    "account",
+    "accounts",
+    "address",
+    "addresses",
+    "from",
+    "her",
+    "him",
+    "hosted",
+    "is",
+    "it",
+    "me",
+    "person",
+    "received",
+    "sent",
+    "server",
+    "someone",
+    "them",
+    "us",
+    "was",
+    "you",
+];
+
 /// As far as an address reaches on either side of its sign, in bytes.
 const REACH: usize = 120;
 
@@ -56,12 +87,11 @@ static HOST: LazyLock<Regex> = LazyLock::new(|| {
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let signs = SIGN.captures_iter(text).filter_map(|groups| {
         let sign = groups.get(0)?.range();
-        let host = if groups.name("word").is_some() {
-            &SPOKEN
-        } else {
-            &HOST
-        };
-        address(text, &sign, host)
+        if groups.name("word").is_some() {
+            let mailed = || address(text, &sign, &HOST).filter(|span| is_mailed(text, span, &sign));
+            return address(text, &sign, &SPOKEN).or_else(mailed);
+        }
+        address(text, &sign, &HOST)
     });
     found.extend(signs.map(|span| (span, Kind::EMAIL)));
 }
@@ -75,6 +105,12 @@ fn address(text: &str, sign: &Range<usize>, host: &Regex) -> Option<Range<usize>
     let before = window_before(text, sign.start, REACH);
     let local = LOCAL.find(before)?;
     Some(sign.start - (before.len() - local.start())..sign.end + host.end())
+}
+
+/// Whether a word for mail stands before a name that ends where the sign begins.
+fn is_mailed(text: &str, span: &Range<usize>, sign: &Range<usize>) -> bool {
+    let name = text[span.start..sign.start].to_lowercase();
+    !NO_NAMES.contains(&name.as_str()) && MAIL.is_match(window_before(text, span.start, REACH))
 }
 
 #[cfg(test)]
@@ -108,9 +144,26 @@ mod tests {
     }
 
     #[test]
+    fn a_word_for_mail_makes_a_written_point_enough() {
+        for (text, address) in [
+            ("email jane at corp.com", "jane at corp.com"),
+            ("E-Mail: jane.doe at corp.co.uk", "jane.doe at corp.co.uk"),
+            ("please write to jane at corp.com", "jane at corp.com"),
+        ] {
+            assert_eq!(emails(text), [address], "{text}");
+        }
+    }
+
+    #[test]
     fn other_words_are_none() {
         for text in [
             "look at example.com for more",
+            "email me at example.com",
+            "the email server at example.com",
+            "my email is at example.com",
+            "the email sent at example.com",
+            "write to the person at example.com",
+            "jane works at example.com",
             "meet at noon on the dot",
             "10 @ 4.50 each",
             "aim at the dot in the middle",

@@ -7,14 +7,15 @@ use regex::Regex;
 use super::{
     Kind,
     cue::{Cues, Topic},
-    pattern::{Raw, compiled},
+    pattern::{Raw, compiled, matches},
+    way,
 };
 
 /// A flat or floor behind a house number.
 const FLAT: &str = r"(?:,?\s{1,3}(?i:apt|apartment|suite|ste|unit|flat|floor|fl|room|no|#)\.?\s?#?[0-9A-Za-z-]{1,6}(?-u:\b))?";
 
 /// Postcode and place, or place, state and postcode.
-const PLACE: &str = r"(?:,?\s{1,3}(?:[A-Z]{1,2}-)?[0-9]{4,5}(?:\s[A-Z]{2})?\s\p{Lu}[\p{L}’'-]+(?:\s\p{Lu}[\p{L}’'-]+(?-u:\b))?|,\s{1,3}\p{Lu}[\p{L}’'. -]+,?\s[A-Z]{2}\s[0-9]{5}(?:-[0-9]{4})?(?-u:\b))?";
+const PLACE: &str = r"(?<place>,?\s{1,3}(?:[A-Z]{1,2}-)?[0-9]{4,5}(?:\s[A-Z]{2})?\s\p{Lu}[\p{L}’'-]+(?:\s\p{Lu}[\p{L}’'-]+(?-u:\b))?|,\s{1,3}\p{Lu}[\p{L}’'. -]+,?\s[A-Z]{2}\s[0-9]{5}(?:-[0-9]{4})?(?-u:\b))?";
 
 /// One way to write a street, with the flat and the place behind it.
 fn street(pattern: &str) -> Regex {
@@ -24,14 +25,14 @@ fn street(pattern: &str) -> Regex {
 /// `12 Long Lane`.
 static NUMBER_FIRST: LazyLock<Regex> = LazyLock::new(|| {
     street(
-        r"(?-u:\b)[0-9]{1,5}[A-Za-z]?(?:-[0-9]{1,4})?,?\s(?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West|St)\.?\s)?(?:(?:\p{Lu}[\p{L}'’.-]*|[0-9]{1,3}(?:st|nd|rd|th))\s){1,4}(?:(?:Street|Avenue|Road|Lane|Drive|Boulevard|Court|Place|Square|Terrace|Parkway|Highway|Crescent|Way|Close|Circle|Trail|Grove|Gardens|Mews|Walk|Row)(?-u:\b)|(?:St|Ave|Rd|Ln|Dr|Blvd|Ct|Pl|Sq|Ter|Pkwy|Hwy|Cres|Cir)(?-u:\b)\.?)",
+        r"(?-u:\b)(?<part>[0-9]{1,5}[A-Za-z]?(?:-[0-9]{1,4})?,?\s(?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West|St)\.?\s)?(?:(?:\p{Lu}[\p{L}'’.-]*|[0-9]{1,3}(?:st|nd|rd|th))\s){1,4}(?:(?:Street|Avenue|Road|Lane|Drive|Boulevard|Court|Place|Square|Terrace|Parkway|Highway|Crescent|Way|Close|Circle|Trail|Grove|Gardens|Mews|Walk|Row)(?-u:\b)|(?:St|Ave|Rd|Ln|Dr|Blvd|Ct|Pl|Sq|Ter|Pkwy|Hwy|Cres|Cir)(?-u:\b)\.?))",
     )
 });
 
 /// `Lange Straße 12`, `Hoofdstraat 12`.
 static NUMBER_LAST: LazyLock<Regex> = LazyLock::new(|| {
     street(
-        r"(?-u:\b)(?:(?:\p{Lu}[\p{L}.-]*[ -]){0,3}\p{Lu}[\p{L}-]+(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer|chaussee|steig|graben|straat|laan|plein|gracht|kade|dijk|singel)|(?:\p{Lu}[\p{L}.-]*[ -]){1,3}(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer))\s[1-9][0-9]{0,3}\s?(?:[a-hA-H](?-u:\b))?(?:-[0-9]{1,4})?",
+        r"(?-u:\b)(?<name>(?:\p{Lu}[\p{L}.-]*[ -]){0,3}\p{Lu}[\p{L}-]+(?:straße|strasse|str\.?|weg|platz|allee|gasse|damm|ufer|chaussee|steig|graben|straat|laan|plein|gracht|kade|dijk|singel)|(?:\p{Lu}[\p{L}.-]*[ -]){1,3}(?:Straße|Strasse|Str\.?|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer))\s[1-9][0-9]{0,3}(?:\s?[a-hA-H](?-u:\b))?(?:-[0-9]{1,4})?",
     )
 });
 
@@ -48,6 +49,47 @@ static ROMANCE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?-u:\b)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Camino|Ronda|Carretera|Travesía|Via|Viale|Piazza|Corso|Largo|Vicolo|Rua|R\.|Travessa|Praça|Alameda|Estrada)\s?(?:(?:de la|de los|de las|del|della|dei|delle|degli|dos|das|do|da|de|di|la|el)\s)?\p{Lu}[\p{L}'’.-]+(?:\s(?:(?:de la|de los|del|della|dei|dos|das|do|da|de|di|e|y)\s)?\p{Lu}[\p{L}'’.-]+){0,3},?\s(?:n[.ºo°]{1,2}\s?)?[0-9]{1,5}(?-u:\b)",
     )
 });
+
+/// Streets that sound like any place, a number of at most three digits last: `Am Markt 5`, `via Roma 12`. In German they
+/// have a capital within a sentence too.
+const GERMAN: &str = r"(?:Am|Im|An de[rmn]|Auf de[rm]|In de[rn]|Zum|Zur|Beim|Hinter de[rm]|Unter den|Vor dem)\s(?:\p{Lu}[\p{L}-]+\s){1,2}[1-9][0-9]{0,2}(?:\s?[a-hA-H](?-u:\b))?";
+const SMALL: &str = r"(?:via|viale|piazza|corso|vicolo|calle|avenida|plaza|rua)\s(?:(?:de la|de los|del|della|dei|delle|dos|das|do|da|de|di)\s)?(?:\p{Lu}[\p{L}'’.-]+,?\s){1,3}(?:n[.ºo°]{1,2}\s?)?[1-9][0-9]{0,2}(?-u:\b)";
+
+/// Such a street with postcode and place.
+static PLACED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(&format!(
+        r"(?-u:\b)(?:{GERMAN}|{SMALL})(?:,\s|\r?\n)(?:[A-Z]{{1,2}}-)?[0-9]{{5}}\s(?<town>\p{{Lu}}[\p{{L}}’'-]+)"
+    ))
+});
+
+/// Such a street right behind a word for an address; a small one needs more, as "address via Port 5" says.
+static ADDRESSED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(&format!(
+        r"^(?:\s?[:=]|\s(?:ist|lautet|is))?\s{{1,3}}(?<v>{GERMAN})"
+    ))
+});
+
+static ADDRESSED_SMALL: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(&format!(
+        r"^(?:\s?[:=]|\s(?:in|en|a|na|no|em|è|es))\s{{1,3}}(?<v>{SMALL})"
+    ))
+});
+
+/// What is counted rather than a town: `Im Werk 5, 12345 Teile`.
+const COUNTED: [&str; 12] = [
+    "Einheiten",
+    "Euro",
+    "EUR",
+    "Hübe",
+    "Liter",
+    "Meter",
+    "Stück",
+    "Stunden",
+    "Takte",
+    "Teile",
+    "Umdrehungen",
+    "Zyklen",
+];
 
 static BOX: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
@@ -66,8 +108,29 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     if !text.contains(|c: char| c.is_ascii_digit()) {
         return;
     }
-    for pattern in [&NUMBER_FIRST, &NUMBER_LAST, &FRENCH, &ROMANCE, &BOX] {
-        let streets = pattern.find_iter(text).map(|m| m.range());
+    for pattern in [&FRENCH, &ROMANCE, &BOX] {
+        matches(pattern, text, &Kind::ADDRESS, found);
+    }
+    for pattern in [&NUMBER_FIRST, &NUMBER_LAST] {
+        let streets = pattern.captures_iter(text).filter_map(|groups| {
+            let whole = groups.get(0)?;
+            let behind = &text[whole.end()..];
+            let machine = groups
+                .name("name")
+                .is_some_and(|name| way::is_technical(name.as_str(), behind))
+                || groups
+                    .name("part")
+                    .is_some_and(|part| way::is_part(part.as_str()));
+            (groups.name("place").is_some() || !machine).then(|| whole.range())
+        });
+        found.extend(streets.map(|span| (span, Kind::ADDRESS)));
+    }
+    let placed = PLACED.captures_iter(text).filter_map(|groups| {
+        (!COUNTED.contains(&&groups["town"])).then(|| groups.get(0).map(|whole| whole.range()))?
+    });
+    found.extend(placed.map(|span| (span, Kind::ADDRESS)));
+    for addressed in [&ADDRESSED, &ADDRESSED_SMALL] {
+        let streets = cues.values(Topic::Address, addressed);
         found.extend(streets.map(|span| (span, Kind::ADDRESS)));
     }
     let named = cues.values(Topic::Address, &NAMED).map(|span| {
@@ -101,6 +164,11 @@ mod tests {
             "Calle Mayor 12",
             "Via Roma, 12",
             "Avenida Paulista, 1578",
+            "Bahnhofstr 5",
+            "Am Markt 5, 10115 Berlin",
+            "An der Mühle 12\nD-70173 Stuttgart",
+            "via Roma 12, 00184 Roma",
+            "Arbeitsplatz 12, 10115 Berlin",
             "P.O. Box 1234",
             "Postfach 10 20 30",
         ] {
@@ -111,6 +179,9 @@ mod tests {
             streets("my address is 19 pierre delannoyplaats 5600"),
             ["19 pierre delannoyplaats 5600"]
         );
+        assert_eq!(streets("Anschrift: Am Markt 5"), ["Am Markt 5"]);
+        assert_eq!(streets("sie wohnt An der Mühle 12a."), ["An der Mühle 12a"]);
+        assert_eq!(streets("abita in via Roma 12"), ["via Roma 12"]);
     }
 
     #[test]
@@ -122,6 +193,16 @@ mod tests {
             "the place is full, 12 people",
             "address 0x40001000 holds 12 words",
             "Considering 0.1 M of it",
+            "Am Montag 5 Teile",
+            "Im Werk 5, 12345 Teile",
+            "Set the address via Port 5",
+            "via Modbus 12, 00184 ok",
+            "An der Maschine 12",
+            "Bremsweg 45 m",
+            "Steckplatz 3",
+            "O-Ring 12",
+            "400 V Drive",
+            "3 Phase Drive",
         ] {
             assert!(streets(text).is_empty(), "{text}: {:?}", streets(text));
         }

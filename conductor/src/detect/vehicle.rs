@@ -8,6 +8,7 @@ use super::{
     Kind,
     cue::{Cues, FILLER, Topic},
     pattern::{Raw, compiled},
+    word::window_before,
 };
 
 static VIN: LazyLock<Regex> = LazyLock::new(|| {
@@ -34,6 +35,20 @@ static PLATE: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
+/// What is rather a standard, a material or a size: `EN 10025`, `IP 67`, `M 12`.
+static STANDARD: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"^(?-u)(?:(?:EN|DIN|ISO|IEC|UNI|JIS|BS|NF|VDE|VDI|UL|API|IP|NPS|PN|DN|SS|GB|RAL|AL)[ -][0-9]{1,6}|[A-Z][ -][0-9]{1,3})$",
+    )
+});
+
+/// Words that are about plates of vehicles and no others.
+static LICENCE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?:licen[cs]e|number|registration) plates?|kennzeichen|nummernschild|registration|\breg\b|immatricul|matr[íi]cula|targ|kenteken",
+    )
+});
+
 pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     let numbers = VIN.find_iter(text).map(|m| m.range());
     found.extend(
@@ -41,7 +56,10 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
             .filter(|span| is_identification(&text[span.clone()], span, cues))
             .map(|span| (span, Kind::VIN)),
     );
-    let plates = cues.values(Topic::Plate, &PLATE);
+    let plates = cues.values(Topic::Plate, &PLATE).filter(|span| {
+        !STANDARD.is_match(&text[span.clone()])
+            || LICENCE.is_match(window_before(text, span.start, 40))
+    });
     found.extend(plates.map(|span| (span, Kind::PLATE)));
 }
 
@@ -110,10 +128,19 @@ mod tests {
             ("registration number MH 12 AB 1234", "MH 12 AB 1234"),
             ("License plate is 7ABC123", "7ABC123"),
             ("车牌号京A12345", "京A12345"),
+            ("license plate W 123", "W 123"),
         ] {
             assert_eq!(all(text), [plate], "{text}");
         }
         assert!(all("the plate is 12 mm of steel").is_empty());
-        assert!(all("machine B-MW 1234").is_empty());
+        for text in [
+            "machine B-MW 1234",
+            "steel plate EN 10025",
+            "plate DIN 912",
+            "end plate: IP 67",
+            "base plate M 12",
+        ] {
+            assert!(all(text).is_empty(), "{text}");
+        }
     }
 }

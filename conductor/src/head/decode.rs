@@ -1,6 +1,9 @@
 //! From a head's outputs to pieces of text.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use aho_corasick::AhoCorasick;
 
@@ -27,8 +30,32 @@ const SHORT: &[&str] = &[
 /// From how many characters on a sensitive word makes a longer word sensitive that it is a part of.
 const LONG: usize = 5;
 
-/// Which words are sensitive. Words that are the same in the text help each other: where one is sensitive for sure, the
-/// others need less.
+/// How much of a word's score is what the same word has elsewhere in the text.
+const SHARED: f32 = 0.25;
+
+/// The first output of each word, brought nearer to the mean of those that are the same: what is there often is not taken for
+/// sensitive because of one place.
+fn scores(folded: &[String], outputs: &[f32], width: usize) -> Vec<f32> {
+    let score = |at: usize| outputs.get(at * width).copied().unwrap_or(f32::MAX);
+    let mut sums: HashMap<&str, (f32, f32)> = HashMap::new();
+    for (at, word) in folded.iter().enumerate() {
+        let (sum, count) = sums.entry(word).or_default();
+        *sum += score(at);
+        *count += 1.0;
+    }
+    let shared = |(at, word): (usize, &String)| {
+        let is_word = word.chars().all(char::is_alphanumeric);
+        let mean = sums
+            .get(word.as_str())
+            .filter(|_| is_word)
+            .map_or(score(at), |(sum, count)| sum / count);
+        score(at) + SHARED * (mean - score(at))
+    };
+    folded.iter().enumerate().map(shared).collect()
+}
+
+/// Which words are sensitive. Words that are the same in the text, or a part of a longer one, help each other: where one is
+/// sensitive for sure, the others need less.
 pub(super) fn chosen(
     text: &str,
     words: &[Range<usize>],
@@ -36,10 +63,13 @@ pub(super) fn chosen(
     width: usize,
     cuts: &Cuts,
 ) -> Vec<bool> {
-    let score = |at: usize| outputs.get(at * width).copied().unwrap_or(f32::MAX);
-    let mut on: Vec<bool> = (0..words.len())
-        .map(|at| score(at) > cuts.sensitive)
+    let folded: Vec<String> = words
+        .iter()
+        .map(|word| text[word.clone()].to_lowercase())
         .collect();
+    let scores = scores(&folded, outputs, width);
+    let score = |at: usize| scores.get(at).copied().unwrap_or(f32::MAX);
+    let mut on: Vec<bool> = scores.iter().map(|score| *score > cuts.sensitive).collect();
     // What begins for sure goes on with less.
     for at in 1..on.len() {
         on[at] |= on[at - 1] && score(at) > cuts.extend;
@@ -47,29 +77,21 @@ pub(super) fn chosen(
     for at in (1..on.len()).rev() {
         on[at - 1] |= on[at] && score(at - 1) > cuts.extend;
     }
-    let folded: Vec<String> = words
-        .iter()
-        .map(|word| text[word.clone()].to_lowercase())
-        .collect();
-    let mut best: HashMap<&str, f32> = HashMap::new();
-    for (at, word) in folded.iter().enumerate() {
-        if on[at] && word.chars().all(char::is_alphanumeric) {
-            let known = best.entry(word).or_insert(f32::MIN);
-            *known = known.max(score(at));
+    let mut known: HashSet<&str> = HashSet::new();
+    for (word, on) in folded.iter().zip(&on) {
+        if *on && word.chars().all(char::is_alphanumeric) {
+            known.insert(word);
         }
     }
-    for (at, word) in folded.iter().enumerate() {
-        on[at] |= best.contains_key(word.as_str()) && score(at) > cuts.repeat;
-    }
-    for (at, word) in folded.iter().enumerate() {
-        on[at] |= is_number_of_something(word);
-    }
-    let long = best.keys().filter(|word| word.chars().count() >= LONG);
+    let long = known.iter().filter(|word| word.chars().count() >= LONG);
     // With none there is nothing to look for, and too many are too many for any text that a head reads.
-    if let Ok(within) = AhoCorasick::new(long) {
-        for (at, word) in folded.iter().enumerate() {
-            on[at] = on[at] || (word.chars().count() > LONG && within.is_match(word));
-        }
+    let within = AhoCorasick::new(long).ok();
+    for (at, word) in folded.iter().enumerate() {
+        let has_known = || {
+            let within = within.as_ref().filter(|_| word.chars().count() > LONG);
+            known.contains(word.as_str()) || within.is_some_and(|within| within.is_match(word))
+        };
+        on[at] = on[at] || is_number_of_something(word) || (score(at) > cuts.repeat && has_known());
     }
     on
 }
@@ -205,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_word_that_holds_a_sensitive_one_is_sensitive_too() {
+    fn a_longer_word_that_holds_a_sensitive_one_is_sensitive_too_unless_it_surely_is_not() {
         assert_eq!(
             found(
-                "Acmeco x acmecoish Annes Ann",
-                &[2.0, -9.0, -9.0, -9.0, 2.0]
+                "Acmeco x acmecoish Annes Ann unacmecoed",
+                &[2.0, -9.0, -2.5, -9.0, 2.0, -9.0]
             ),
             ["Acmeco", "acmecoish", "Ann"]
         );
@@ -239,6 +261,16 @@ mod tests {
         assert_eq!(
             found("0000007495a71dc0 7f7f7f7f7f7f7f70", &[-9.0, 2.0]),
             ["7f7f7f7f7f7f7f70"]
+        );
+    }
+
+    #[test]
+    fn a_word_that_is_there_often_is_judged_by_all_its_places() {
+        let text = "press one press two press";
+        assert_eq!(found(text, &[0.5, -9.0, -3.5, -9.0, -3.5]), [""; 0]);
+        assert_eq!(
+            found(text, &[0.5, -9.0, 0.5, -9.0, -0.1]),
+            ["press", "press", "press"]
         );
     }
 

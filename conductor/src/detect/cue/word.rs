@@ -26,14 +26,39 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
     ),
     (
         Topic::GermanTax,
-        "steuer id|steuerid|steueridentifikationsnummer|steuernummer|steuer identifikationsnummer|\
-         identifikationsnummer|idnr|id nr|tin|steuer identnummer|tax id|tax number|steuerliche id",
+        "steuer id|steuerid|steueridentifikationsnummer|steuer identifikationsnummer|identifikationsnummer|\
+         idnr|id nr|tin|steuer identnummer|tax id|steuerliche id",
+    ),
+    (
+        Topic::GermanTaxNumber,
+        "steuernummer|steuer nr|steuer nummer|st nr|st.-nr|st.nr|tax number",
+    ),
+    (
+        Topic::Vat,
+        "ust id|ust idnr|ust id nr|ust-id-nr|ust-id.nr|umsatzsteuer id|umsatzsteuer identifikationsnummer|\
+         umsatzsteueridentifikationsnummer|vat|vat id|vat number|vat no|vat reg no|vat registration number|\
+         p.iva|p. iva|piva|partita iva|numero di partita iva|codice iva",
+    ),
+    (
+        Topic::Insured,
+        "kvnr|kv nr|krankenversichertennummer|versichertennummer|versicherten nr|versichertennr|\
+         krankenversicherungsnummer|krankenversicherung",
+    ),
+    (
+        Topic::Patient,
+        "mrn|medical record number|medical record no|medical record|medical record id|patient id|\
+         patient number|patient no|patienten id|patientennummer|patienten nr",
     ),
     (
         Topic::IdentityCard,
         "personalausweis|personalausweisnummer|personalausweis nr|ausweisnummer|ausweis nr|ausweis|\
          identity card|id card|identity card number|id card number|carte d'identité|carta d'identità|\
          identiteitskaart|perso nr|dokumentennummer",
+    ),
+    (
+        Topic::Spanish,
+        "dni|nie|nif|documento nacional de identidad|número de identidad|numero de identidad|\
+         número de identificación fiscal|tarjeta de residencia",
     ),
     (
         Topic::French,
@@ -90,10 +115,11 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
     ),
     (
         Topic::Position,
-        "gps|latitude|longitude|lat|lon|lng|long|coordinates|coordinate|coords|location|located at|position|\
-         koordinaten|standort|breitengrad|längengrad|breite|länge|coordonnées|coordenadas|ubicación|\
-         posizione|localização|coördinaten|locatie|geolocation|geo|waypoint|坐标|位置|座標|координаты",
+        "gps|latitude|longitude|lat|lon|lng|coordinates|coordinate|coords|location|located at|koordinaten|standort|\
+         breitengrad|längengrad|coordonnées|coordenadas|ubicación|localização|coördinaten|locatie|geolocation|\
+         geo|waypoint|坐标|座標|координаты",
     ),
+    (Topic::Spot, "position|posizione|long|breite|länge|位置"),
     (
         Topic::Vehicle,
         "vin|vehicle identification number|vehicle identification|chassis|chassis number|frame number|\

@@ -1,5 +1,7 @@
 //! Germany, France, Spain, Italy and the Netherlands.
 
+use std::ops::Range;
+
 use super::super::{
     Kind, check,
     cue::{Cues, Topic},
@@ -9,15 +11,59 @@ use super::super::{
 pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
     let digits = number.digits.as_str();
     let near = |topic| cues.near(topic, &number.span);
+    if is_tax_form(&number.form) && cues.before(Topic::GermanTaxNumber, &number.span) {
+        return Some(Kind::TAX_ID);
+    }
     let person = match digits.len() {
         15 => is_french(digits),
         13 => near(Topic::French) && is_french_body(digits),
-        11 => near(Topic::GermanTax) && is_german(digits),
+        11 => (near(Topic::GermanTax) || near(Topic::GermanTaxNumber)) && is_german(digits),
         9 => near(Topic::Bsn) && is_dutch(digits),
         8 if number.form == "8" => near(Topic::Bsn) && is_dutch(&format!("0{digits}")),
         _ => false,
     };
     person.then_some(Kind::NATIONAL_ID)
+}
+
+/// How the German states write the number of a tax office, and in one for all states.
+fn is_tax_form(form: &str) -> bool {
+    matches!(
+        form,
+        "2/3/5"
+            | "3/3/5"
+            | "3/4/4"
+            | "2/3/4/1"
+            | "2 3 5"
+            | "3 3 5"
+            | "3 4 4"
+            | "2 3 4 1"
+            | "10"
+            | "13"
+    )
+}
+
+/// The number of a person with a German health insurance: the letter counts as its place in the alphabet with two digits,
+/// the digits one and two times in turn, as the sums of their own digits; the last is the sum modulo 10.
+pub(super) fn is_insured(code: &str) -> bool {
+    let Some((letter, digits)) = code.split_at_checked(1) else {
+        return false;
+    };
+    let place = letter
+        .bytes()
+        .next()
+        .unwrap_or_default()
+        .wrapping_sub(b'A')
+        .wrapping_add(1);
+    let all = format!("{place:02}{digits}");
+    let (body, last) = all.split_at(all.len() - 1);
+    let sum: u32 = body
+        .chars()
+        .filter_map(|c| c.to_digit(10))
+        .enumerate()
+        .map(|(at, digit)| digit * if at % 2 == 0 { 1 } else { 2 })
+        .map(|product| product / 10 + product % 10)
+        .sum();
+    all.len() == 11 && (sum % 10).to_string() == last
 }
 
 /// The German tax number: the first ten digits have one that occurs twice or thrice and no other twice; the last is
@@ -62,8 +108,28 @@ fn is_dutch(digits: &str) -> bool {
     sum % 11 == last && sum > 0
 }
 
+/// A Spanish number by its letter, which one in 23 of all others has too: what is a day or of goods, and what is but a
+/// number before a small letter, needs a word.
+pub(super) fn is_identity(written: &str, code: &str, span: &Range<usize>, cues: &Cues<'_>) -> bool {
+    let word = written.contains(' ') && written.ends_with(|c: char| c.is_ascii_lowercase());
+    let doubtful = word || is_day(&code[..8]) || cues.of_goods(span);
+    is_spanish(code) && (!doubtful || cues.near(Topic::Spanish, span))
+}
+
+/// `20241123`, `23112024`.
+fn is_day(digits: &str) -> bool {
+    let part = |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse().ok());
+    let day = |year: Option<u32>, month: Option<u32>, day: Option<u32>| {
+        matches!(
+            (year, month, day),
+            (Some(1900..=2099), Some(1..=12), Some(1..=31))
+        )
+    };
+    day(part(0, 4), part(4, 6), part(6, 8)) || day(part(4, 8), part(2, 4), part(0, 2))
+}
+
 /// The Spanish DNI and NIE: the letter is the number modulo 23; X, Y and Z count as 0, 1 and 2.
-pub(super) fn is_spanish(code: &str) -> bool {
+fn is_spanish(code: &str) -> bool {
     let digits = match code.as_bytes() {
         [b'X', rest @ ..] => [b"0", rest].concat(),
         [b'Y', rest @ ..] => [b"1", rest].concat(),

@@ -58,6 +58,20 @@ fn numbers_are_found_as_their_countries_write_them() {
         ("CNPJ 12ABC34501DE35", "12ABC34501DE35", "tax_id"),
         ("Aadhaar 2341 2341 2346", "2341 2341 2346", "national_id"),
         ("PAN: ABCPE1234F", "ABCPE1234F", "national_id"),
+        ("Steuernummer 12/345/67890", "12/345/67890", "tax_id"),
+        ("St.-Nr. 123/4567/8901", "123/4567/8901", "tax_id"),
+        ("Steuernummer: 86095742719", "86095742719", "national_id"),
+        ("USt-IdNr. DE136695976", "DE136695976", "tax_id"),
+        ("USt-ID: DE 136 695 976", "DE 136 695 976", "tax_id"),
+        ("P.IVA 00743110157", "00743110157", "tax_id"),
+        ("Partita IVA: IT00743110157", "IT00743110157", "tax_id"),
+        ("KVNR A123456780", "A123456780", "health_id"),
+        ("Versichertennummer: A123456780", "A123456780", "health_id"),
+        ("MRN 00123456", "00123456", "health_id"),
+        ("{\"mrn\": \"A123456\"}", "A123456", "health_id"),
+        ("medical record no. 00123456", "00123456", "health_id"),
+        ("her number is 12345678Z", "12345678Z", "national_id"),
+        ("DNI 20241123L", "20241123L", "national_id"),
     ] {
         assert_eq!(all(text), [(number, kind.to_owned())], "{text}");
     }
@@ -85,6 +99,18 @@ fn wrong_check_digits_and_numbers_of_goods_are_none() {
         "2 55 08 14 168 025 39",
         "Ausweisnummer T220001294",
         "order no. ABCPE1234F",
+        "12/345/67890",
+        "Bestellung 12/345/67890",
+        "Steuernummer folgt am 12/03/2026",
+        "P.IVA 00743110158",
+        "VAT 19 of 00743110157",
+        "KVNR A123456781",
+        "A123456780",
+        "MRN is 12",
+        "backup of 20241123L",
+        "backup of 23112024Z",
+        "part 12345678Z",
+        "from 12345678 z to 9",
     ] {
         assert!(all(text).is_empty(), "{text}: {:?}", all(text));
     }

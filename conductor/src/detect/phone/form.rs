@@ -12,6 +12,9 @@ pub(super) const LONGEST: usize = 16;
 /// As few as a number has that only a cue tells from others, apart from three pairs.
 pub(super) const SHORTEST: usize = 7;
 
+/// More pairs in a row are readings.
+const MOST_PAIRS: usize = 6;
+
 /// Mobile numbers without any space: German, British, and those of ten digits such as French ones.
 static BARE_MOBILE: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"^(?:01[5-7][0-9]{8,9}|07[0-9]{9}|0[67][0-9]{8})$"));
@@ -45,7 +48,27 @@ impl Number<'_> {
 
     /// Long enough to be one where a cue says so: `555 0143`, `33 93 31`.
     pub(super) fn is_local(&self) -> bool {
-        (self.digits() >= SHORTEST || self.lengths() == [2, 2, 2]) && !self.is_decimal()
+        let row = self.is_pairs()
+            && !is_area_code(self.groups[0])
+            && (!self.alone || self.groups.len() > MOST_PAIRS);
+        (self.digits() >= SHORTEST || self.lengths() == [2, 2, 2]) && !self.is_decimal() && !row
+    }
+
+    /// Nothing but groups of two.
+    pub(super) fn is_pairs(&self) -> bool {
+        self.groups.iter().all(|group| group.len() == 2)
+    }
+
+    /// `02 04 06 08 10`.
+    fn is_progression(&self) -> bool {
+        let values: Vec<i32> = self
+            .groups
+            .iter()
+            .filter_map(|group| group.parse().ok())
+            .collect();
+        values
+            .windows(3)
+            .all(|three| three[1] - three[0] == three[2] - three[1])
     }
 
     /// `0101 1010 0011`.
@@ -110,7 +133,7 @@ impl Number<'_> {
         match self.lengths().as_slice() {
             [_] => BARE_MOBILE.is_match(first),
             [2, 2, rest @ ..] if rest.iter().all(|length| *length == 2) => {
-                rest.len() == 3 && self.alone
+                rest.len() == 3 && self.alone && !self.is_progression()
             }
             [2..=6, rest @ ..] => {
                 let fraction = rest.len() == 1 && self.between[0] == ".";

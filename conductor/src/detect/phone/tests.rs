@@ -52,6 +52,13 @@ fn a_cue_before_or_behind_makes_digits_a_number() {
         ("cellPhone=4155550132", "4155550132"),
         ("Teléfono: 912345678", "912345678"),
         ("contact no 9876543210", "9876543210"),
+        ("it must be 06 12 34 56 78", "06 12 34 56 78"),
+        ("tel 06 12 34 56 78 FA", "06 12 34 56 78"),
+        ("cell 3000 0143", "3000 0143"),
+        ("at work 12, my cell 5550143", "5550143"),
+        ("my work cell: 5550143", "5550143"),
+        ("telephone 02 04 06 08 10", "02 04 06 08 10"),
+        ("tel 12 34 56 78 90 12", "12 34 56 78 90 12"),
     ] {
         assert_eq!(phones(text), [number], "{text}");
     }
@@ -109,6 +116,13 @@ fn dates_amounts_and_part_numbers_are_no_telephones() {
         "0100 0200 0300",
         "60000 70000 rpm",
         "at 06:15:00 07:20:00",
+        "frame 01 03 00 00 00 0A C5 CD sent",
+        "TX: 0B 01 06 11 22 33",
+        "RX 01 06 11 22 33 CD",
+        "02 04 06 08 10",
+        "call 12 14 16 18 20 22 24",
+        "battery cell 3000 0000",
+        "the load cell: 3000 0000",
     ] {
         assert!(phones(text).is_empty(), "{text}: {:?}", phones(text));
     }

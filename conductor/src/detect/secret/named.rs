@@ -16,7 +16,8 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
         r"(?<plain>pass(?:word|wd|wort|phrase|code)|kennwort|pwd|api[ _-]?key",
         r"|(?:access|private|secret|encryption|signing)[ _-]?(?:access[ _-]?)?key|secret",
         r"|contraseña|mot de passe|wachtwoord|senha|пароль|密码|パスワード)",
-        r"|(?<vague>token|pass|\bpw\b|\bmdp\b|\bclave\b))",
+        // A boundary of Unicode's would make the whole search slow.
+        r"|(?<vague>token|pass|(?-u:\b)(?:pw|mdp|clave)(?-u:\b)))",
         r"(?:",
         r#"["'`\\\]*_]{0,4}\s{0,4}(?:=>|->|:=|==?|:|：)[*_]{0,2}\s{0,4}"#,
         // `"name": "…", "value": "…"`, and the same in YAML.
@@ -58,6 +59,34 @@ const NO_VALUES: [&str; 14] = [
     "forgotten",
 ];
 
+/// What stands before "pass" where it is one of several, as of a tool: the number behind it is a reading.
+const PASSES: [&str; 24] = [
+    "1st",
+    "2nd",
+    "3rd",
+    "4th",
+    "by",
+    "cleaning",
+    "cutting",
+    "each",
+    "final",
+    "finishing",
+    "first",
+    "fourth",
+    "grinding",
+    "last",
+    "milling",
+    "next",
+    "of",
+    "per",
+    "previous",
+    "rolling",
+    "roughing",
+    "second",
+    "third",
+    "welding",
+];
+
 /// Longer than any value without a space that a person or a file has.
 const LONGEST_VALUE: usize = 4096;
 
@@ -77,6 +106,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
             vague,
             prose: groups.name("prose").is_some(),
             bare: groups.name("bare").is_some(),
+            many: vague && is_one_of_many(&text[..whole.start()], &text[whole.range()]),
             starts_word: !text[..whole.start()].ends_with(char::is_alphanumeric),
         };
         at = whole.end();
@@ -85,6 +115,28 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
             found.push((value, Kind::API_KEY));
         }
     }
+}
+
+/// Whether a field such as `password: ` has the name of a secret; a vague one counts where something else vouches for it.
+pub(in super::super) fn is_named_by(field: &str, vouched: impl Fn() -> bool) -> bool {
+    NAME.captures_iter(field).any(|groups| {
+        let last = groups
+            .get(0)
+            .is_some_and(|whole| whole.end() == field.len());
+        last && groups.name("bare").is_none() && (groups.name("vague").is_none() || vouched())
+    })
+}
+
+/// Whether the word before a name makes it one of several passes.
+fn is_one_of_many(before: &str, name: &str) -> bool {
+    let word = before
+        .trim_end_matches(' ')
+        .rsplit(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default();
+    name.get(..4)
+        .is_some_and(|head| head.eq_ignore_ascii_case("pass"))
+        && PASSES.contains(&word.to_lowercase().as_str())
 }
 
 /// `DB_PASS`, but not `next_token`: parsers and models have many tokens that are no secrets.
@@ -154,6 +206,8 @@ struct Name {
     prose: bool,
     /// Nothing but a space stands behind it.
     bare: bool,
+    /// It is rather a pass of a tool.
+    many: bool,
     starts_word: bool,
 }
 
@@ -168,8 +222,11 @@ impl Name {
         let named = value
             .strip_suffix([':', '='])
             .is_some_and(|name| name.chars().all(char::is_alphabetic));
+        // The line below the headings of a table.
+        let rule = value.chars().all(|c| "|-:+=".contains(c));
         if length < 4
             || named
+            || rule
             || is_placeholder(value)
             || TEMPLATE.is_match(value)
             || VARIABLE.is_match(value)
@@ -181,7 +238,8 @@ impl Name {
             return !self.vague && !quoted && digit && letter && length >= 6 && self.starts_word;
         }
         if self.vague {
-            return digit && (letter && !value.contains(['(', '[']) || length >= 6 && !mark);
+            let digits = length >= 6 && !mark && !self.many;
+            return digit && (letter && !value.contains(['(', '[']) || digits);
         }
         if quoted || digit || mark {
             return true;
@@ -246,6 +304,7 @@ mod tests {
             ("{\"name\":\"password\",\"value\":\"hunter22\"}", "hunter22"),
             ("- name: DB_PASSWORD\n  value: hunter22", "hunter22"),
             ("pw: hunter22", "hunter22"),
+            ("wifi pass: 25000000", "25000000"),
         ] {
             assert_eq!(secrets(text), [(value, "api_key".to_owned())], "{text}");
         }
@@ -263,6 +322,8 @@ mod tests {
             "token = parser.next(1)",
             "pass: 12 of 20",
             "pass: 12/20",
+            "First pass: 250000",
+            "roughing pass = 250000",
             "bypass: 1200kHz7",
             "password: required",
             "password = self.password",
@@ -275,6 +336,7 @@ mod tests {
             "http://host:80/x@y",
             "password: [API_KEY_1],",
             "| Password | Description |",
+            "| Password |\n|---|---|",
             "password reset on 12 May",
             "the password field is required",
             "API key v2",

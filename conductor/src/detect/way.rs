@@ -1,0 +1,129 @@
+//! Ways and places that are no streets: `Bremsweg 45 mm`, `Steckplatz 3`, `400 V Drive`.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::pattern::compiled;
+
+/// How the name of a German street ends, and what stands before that in the words of machines, plants and warehouses. A
+/// stem of fewer than four letters is the whole of what stands before.
+const TECHNICAL: &[(&[&str], &str)] = &[
+    (
+        &["weg"],
+        "anhalte arbeits aus beschleunigungs brems daten dosier fahr feder flucht förder füge gleit hin hub kolben \
+         kommunikations kriech lauf lern lösungs luft mess press rettungs rück schalt signal spann stell strom tast \
+         transport um ventil verschiebe vorschub werkzeug",
+    ),
+    (
+        &["platz"],
+        "ablage abstell arbeits bestück computer einbau greif kommissionier lade lager lande liege löt magazin \
+         montage pack paletten park pc prüf rüst schweiß sitz speicher start steck steh stell test werkzeug",
+    ),
+    (
+        &["straße", "strasse", "str.", "str"],
+        "abfüll bearbeitungs fertigungs förder karosserie lackier montage press pressen produktions prüf rohbau \
+         schweiß sortier takt transfer transport verpackungs walz wasch",
+    ),
+    // Konstr., Distr., Registr.
+    (&["str", "str."], "ab con di kon regi"),
+    (&["steig"], "bahn"),
+    (&["graben"], "entwässerungs kabel leitungs rohr"),
+    (&["gasse"], "regal rettungs"),
+    (&["ring"], "dicht dichtungs kolben lager simmer"),
+];
+
+/// Before a way or a place that has no name of its own.
+const ARTICLES: [&str; 9] = [
+    "das", "der", "die", "dieser", "ein", "erster", "jeder", "kein", "max.",
+];
+
+/// English: what drives and rows are also of.
+const PARTS: &str = " a ac all axes axis belt bit chain conveyor dc direct disk drive flash frequency front gear hard \
+    hp hydraulic hz kv kw linear motor nm phase pole power rear roller screw servo speed spindle stepper tape usb v \
+    vac variable vdc vfd w wheel ";
+
+/// English streets that are words of machines more than others.
+const KINDS: [&str; 3] = ["dr", "drive", "row"];
+
+/// What stands behind a length, a time or an amount.
+static UNIT: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"^ ?(?:(?:[mcµnk]?m|m?s|min|k?g|t|m?[VAW]|k[VWN]|[kM]?Hz|bar|Nm?|l|Liter|Meter|Sekunden|Stück|Grad|Prozent|rpm|U/min)(?:[^\p{L}.]|$)|%|°)",
+    )
+});
+
+/// Whether a German street's name and what stands behind its number are rather those of a machine.
+pub(super) fn is_technical(name: &str, behind: &str) -> bool {
+    let name = name.to_lowercase();
+    let mut words = name.rsplit(' ');
+    let (last, previous) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
+    let stemmed = TECHNICAL.iter().any(|(ends, stems)| {
+        ends.iter()
+            .filter_map(|end| last.strip_suffix(end))
+            .any(|stem| match stem.trim_end_matches('-') {
+                "" => has_stem(previous, stems) || ARTICLES.contains(&previous),
+                stem => has_stem(stem, stems),
+            })
+    });
+    stemmed || UNIT.is_match(behind)
+}
+
+/// One letter is an axis, or the form of a ring.
+fn has_stem(stem: &str, stems: &str) -> bool {
+    stem.chars().count() == 1
+        || stems
+            .split_whitespace()
+            .any(|known| stem == known || (known.chars().count() > 3 && stem.ends_with(known)))
+}
+
+/// Whether an English street, its number first, is rather a part of a machine: the last word of its name says it.
+pub(super) fn is_part(street: &str) -> bool {
+    let street = street.to_lowercase();
+    let mut words = street.split_whitespace().rev();
+    let kind = words.next().unwrap_or_default().trim_end_matches('.');
+    let last = words.next().unwrap_or_default();
+    KINDS.contains(&kind) && PARTS.contains(&format!(" {last} "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_machines_are_told_from_streets() {
+        for (name, behind) in [
+            ("Bremsweg", ""),
+            ("Verfahrweg", ""),
+            ("Handarbeitsplatz", ""),
+            ("O-Ring", ""),
+            ("O Ring", ""),
+            ("Takt Straße", ""),
+            ("Kein Platz", ""),
+            ("Fertigungsstraße", ""),
+            ("Langer Weg", " mm"),
+            ("Langer Weg", "%"),
+        ] {
+            assert!(is_technical(name, behind), "{name}");
+        }
+        for (name, behind) in [
+            ("Feldweg", ""),
+            ("Museumweg", ""),
+            ("Parkweg", ", Berlin"),
+            ("Marktplatz", " is open"),
+            ("Langer Weg", " m\u{fc}de"),
+            ("Hauptstr.", "\n"),
+            ("Hauptstr.", " W. Meier"),
+            ("Bahngasse", ""),
+            ("Messplatz", ""),
+        ] {
+            assert!(!is_technical(name, behind), "{name}{behind}");
+        }
+        assert!(is_part("400 V Drive") && is_part("3 Phase Dr."));
+        assert!(!is_part("350 W Park Drive") && !is_part("12 Spindle Close"));
+        assert!(!is_part("12 Park Drive") && !is_part("350 Front Street"));
+    }
+}
