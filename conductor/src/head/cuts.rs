@@ -27,7 +27,9 @@ pub fn pieces(judged: &Judged<'_>, cuts: &Cuts) -> Vec<(Range<usize>, Class)> {
     )
 }
 
-/// The cuts with which the worst of what a head does wrong is the smallest, against what it [may](MAY) do.
+/// The cuts with which a head does the least wrong: the sum of the squares of what it does, against what it [may](MAY) do.
+/// A square, so that no kind of wrong pays for another's last bit; and not the worst kind alone, since one that no cut
+/// makes good would then be bettered by a hair at the cost of the others.
 ///
 /// What `detectors` find is masked too.
 #[must_use]
@@ -38,7 +40,7 @@ pub fn choose(judged: &[Judged<'_>], detectors: &Detectors) -> Cuts {
         (judged, sensitive, detectors.find(&judged.example.text))
     });
     let known: Vec<_> = known.collect();
-    let worst = |cuts: &Cuts| {
+    let wrong = |cuts: &Cuts| -> f64 {
         let (mut units, mut spans) = (Score::default(), Score::default());
         for (judged, sensitive, patterns) in &known {
             let masked = masked(&pieces(judged, cuts), patterns, detectors);
@@ -54,9 +56,11 @@ pub fn choose(judged: &[Judged<'_>], detectors: &Detectors) -> Cuts {
             units.masked_other(),
             1.0 - spans.spans().f2(),
         ];
-        let shares = wrong.iter().zip(MAY).map(|(is, may)| is / may);
-        // The worst first, and of two that are as bad the one that does less wrong altogether.
-        shares.clone().fold(0.0, f64::max) + 0.02 * shares.sum::<f64>()
+        wrong
+            .iter()
+            .zip(MAY)
+            .map(|(is, may)| (is / may).powi(2))
+            .sum()
     };
     let mut best = Cuts {
         sensitive: -1.5,
@@ -64,7 +68,7 @@ pub fn choose(judged: &[Judged<'_>], detectors: &Detectors) -> Cuts {
         repeat: -3.5,
         begin: -1.0,
     };
-    let mut least = worst(&best);
+    let mut least = wrong(&best);
     // One after another, twice: the cuts hardly depend on each other.
     for steps in [[0.75; 4], [0.25; 4]] {
         for (which, step) in steps.into_iter().enumerate() {
@@ -82,9 +86,9 @@ pub fn choose(judged: &[Judged<'_>], detectors: &Detectors) -> Cuts {
                     2 => cuts.repeat += 2.0 * by,
                     _ => cuts.begin += by,
                 }
-                let wrong = worst(&cuts);
-                if wrong < least {
-                    (best, least) = (cuts, wrong);
+                let now = wrong(&cuts);
+                if now < least {
+                    (best, least) = (cuts, now);
                 }
             }
         }

@@ -154,9 +154,26 @@ pub(super) fn pieces(
             .map(move |span| (span, class))
             .collect::<Vec<_>>()
     });
-    classed
-        .filter_map(|(span, class)| Some((trimmed(text, span)?, class)))
-        .collect()
+    let mut out: Vec<(Range<usize>, Class)> = Vec::new();
+    for (span, class) in classed {
+        let Some(span) = trimmed(text, span) else {
+            continue;
+        };
+        let open = out.last_mut().filter(|(last, _)| {
+            let between = text.get(last.end..span.start);
+            between.is_some_and(is_joint)
+        });
+        match open {
+            Some((last, _)) => last.end = span.end,
+            None => out.push((span, class)),
+        }
+    }
+    out
+}
+
+/// Whether what stands between two pieces makes them one name of a file, a host or a thing.
+fn is_joint(between: &str) -> bool {
+    matches!(between.len(), 1 | 2) && between.bytes().all(|byte| b"./\\_-:@'&".contains(&byte))
 }
 
 fn class(sums: &[f32]) -> Class {
@@ -271,6 +288,19 @@ mod tests {
         assert_eq!(
             found(text, &[0.5, -9.0, 0.5, -9.0, -0.1]),
             ["press", "press", "press"]
+        );
+    }
+
+    #[test]
+    fn what_a_mark_joins_is_one_piece() {
+        assert_eq!(
+            found(
+                "at srv.line.acme:22 , Ann - Bo",
+                &[
+                    -9.0, 6.0, -9.0, 6.0, -9.0, 6.0, -9.0, 6.0, -9.0, 6.0, -9.0, 6.0
+                ]
+            ),
+            ["srv.line.acme:22", "Ann", "Bo"]
         );
     }
 
