@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn readings_are_no_found_in() {
+    fn readings_are_no_places() {
         for text in [
             "12.345, 23.456, 34.567",
             "1.23456, 2.34567, 3.45678",
