@@ -28,6 +28,7 @@ mod keeping;
 mod migration;
 mod model;
 mod outgoing;
+mod rules;
 mod sealed;
 mod torn;
 pub(crate) mod wal;

@@ -137,16 +137,31 @@ async fn a_newer_store_is_refused_and_not_touched() {
     );
 }
 
-/// A store as version 3 wrote it: sealed and chained, with what that version could hold.
-fn version_3() -> tempfile::TempDir {
-    let folder = version_2();
+/// The store in this folder, migrated to an older version than ours.
+fn brought_to(version: usize, folder: &tempfile::TempDir) -> Connection {
     let path = folder.path().join(FILE);
     let master = KeySource::default().master(folder.path(), true).unwrap();
     let sealer = std::sync::Arc::new(seal::Sealer::new(&master).unwrap());
     let mut c = Connection::open(&path).unwrap();
     schema::configure(&c, &path).unwrap();
     seal::install(&c, &sealer).unwrap();
-    schema::migrate_to(3, &mut c, &path, &master.check()).unwrap();
+    schema::migrate_to(version, &mut c, &path, &master.check()).unwrap();
+    c
+}
+
+/// Opens a store of old messages: the clock stands where they were written.
+async fn opened_then(folder: &tempfile::TempDir) -> Store {
+    let clock = Clock::new(|| Moment(10));
+    let limits = StoreLimits::default();
+    Store::open_at(folder.path(), limits, KeySource::default(), clock)
+        .await
+        .unwrap()
+}
+
+/// A store as version 3 wrote it: sealed and chained, with what that version could hold.
+fn version_3() -> tempfile::TempDir {
+    let folder = version_2();
+    let c = brought_to(3, &folder);
     c.execute("UPDATE outbox_size SET dropped = 5", []).unwrap();
     c.execute(
         "INSERT INTO outbox (class, topic, payload, retain, created_at, bytes)
@@ -160,15 +175,7 @@ fn version_3() -> tempfile::TempDir {
 #[tokio::test]
 async fn a_store_of_version_3_keeps_its_record_and_its_reports_get_names() {
     let folder = version_3();
-    // Its messages are old: the clock stands where they were written.
-    let clock = Clock::new(|| Moment(10));
-    let store = Store::open_at(
-        folder.path(),
-        StoreLimits::default(),
-        KeySource::default(),
-        clock,
-    );
-    let store = store.await.unwrap();
+    let store = opened_then(&folder).await;
     let audit = store.audit(None).await.unwrap();
     assert_eq!((audit.links, audit.faults), (7, Vec::new()));
     let queued = store.undelivered(10, usize::MAX).await.unwrap();
@@ -195,13 +202,7 @@ async fn a_store_of_version_3_keeps_its_record_and_its_reports_get_names() {
 /// A store as version 4 wrote it: a call of the task that is open was paid.
 fn version_4() -> tempfile::TempDir {
     let folder = version_3();
-    let path = folder.path().join(FILE);
-    let master = KeySource::default().master(folder.path(), true).unwrap();
-    let sealer = std::sync::Arc::new(seal::Sealer::new(&master).unwrap());
-    let mut c = Connection::open(&path).unwrap();
-    schema::configure(&c, &path).unwrap();
-    seal::install(&c, &sealer).unwrap();
-    schema::migrate_to(4, &mut c, &path, &master.check()).unwrap();
+    let c = brought_to(4, &folder);
     let now = Moment::now();
     c.execute(
         "INSERT INTO charge (day, at, task, worker, tokens, cost, settled, source)
@@ -249,13 +250,7 @@ async fn a_store_of_version_4_keeps_its_books_and_its_tasks_have_no_limits() {
 /// A store as version 5 wrote it: a person signed, a rule's link was cut off, and a caller waits by MQTT.
 fn version_5() -> tempfile::TempDir {
     let folder = version_4();
-    let path = folder.path().join(FILE);
-    let master = KeySource::default().master(folder.path(), true).unwrap();
-    let sealer = std::sync::Arc::new(seal::Sealer::new(&master).unwrap());
-    let mut c = Connection::open(&path).unwrap();
-    schema::configure(&c, &path).unwrap();
-    seal::install(&c, &sealer).unwrap();
-    schema::migrate_to(5, &mut c, &path, &master.check()).unwrap();
+    let c = brought_to(5, &folder);
     c.execute_batch(
         "UPDATE task SET by_mqtt = 1, correlation = CAST('press-3' AS BLOB) WHERE id = 't2';
          UPDATE outbox SET correlation = CAST('press-4' AS BLOB) WHERE class = 2;
@@ -281,14 +276,7 @@ fn version_5() -> tempfile::TempDir {
 #[tokio::test]
 async fn a_store_of_version_5_has_what_callers_gave_along_sealed_and_its_chain_whole() {
     let folder = version_5();
-    let clock = Clock::new(|| Moment(10));
-    let store = Store::open_at(
-        folder.path(),
-        StoreLimits::default(),
-        KeySource::default(),
-        clock,
-    );
-    let store = store.await.unwrap();
+    let store = opened_then(&folder).await;
     assert_eq!(store.audit(None).await.unwrap().faults, []);
     let lines = store.export(None, 0).await.unwrap();
     let vote = lines.iter().find(|line| line.kind == "voted").unwrap();
