@@ -3,7 +3,7 @@
 use std::process::{Output, Stdio};
 
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shoal_tests::{
     appliance::Setup,
     place::{binary, model},
@@ -52,6 +52,8 @@ async fn the_evaluation_has_the_agreed_keys_and_the_shipped_head_finds_plain_nam
         assert!(value.is_some(), "{share}: {report}");
     }
     assert_eq!(report["leak_rate"], 0.0, "{report}");
+    let in_full = json!({"person": 1.0, "location": 1.0});
+    assert_eq!(report["masked_in_full"], in_full, "{report}");
     Ok(())
 }
 

@@ -27,15 +27,10 @@ static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Words of eight or eleven letters that may stand behind "swift" or "BIC".
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 7] = [
     "controls",
     "operator",
     "scanning",
-    "standard",
-    "transfer",
-    "payments",
-    "response",
-    "reaction",
     "language",
     "transaction",
     "delivery",

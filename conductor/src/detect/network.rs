@@ -39,6 +39,16 @@ static VERSION: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Words right behind which four small numbers are a chapter.
+static CHAPTER: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?:§|(?-u:\b)(?:sections?|sect|sec|subsection|chapters?|clauses?|paragraphs?|para|kapitel|kap|abschnitt|ziffer|section no|capítulo|chapitre|capitolo|sezione|hoofdstuk)\.?)$",
+    )
+});
+
+/// The highest number of a chapter.
+const LAST_CHAPTER: u8 = 40;
+
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let whole = |pattern: &Regex| -> Vec<Range<usize>> {
         pattern
@@ -52,7 +62,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
         .into_iter()
         // Four numbers with dots inside a longer run of them are a version or an object identifier.
         .filter(|span| !dotted_on(text, span.start, span.end) && !is_product(text, span))
-        .filter(|span| !is_version(text, span));
+        .filter(|span| !is_version(text, span) && !is_chapter(text, span));
     found.extend(four.map(|span| (span, Kind::IP)));
     let six = IPV6
         .find_iter(text)
@@ -80,6 +90,18 @@ fn is_version(text: &str, span: &Range<usize>) -> bool {
         && VERSION.is_match(word)
         && word.len() < before.len()
         && !text[span.clone()].starts_with("192.168.")
+}
+
+/// `Section 3.2.1.4`. What is followed by a port or by the size of a network is an address all the same.
+fn is_chapter(text: &str, span: &Range<usize>) -> bool {
+    let address = text[span.clone()].parse::<Ipv4Addr>();
+    let small = address.is_ok_and(|address| {
+        !address.is_private() && address.octets().iter().all(|part| *part <= LAST_CHAPTER)
+    });
+    let before = window_before(text, span.start, 24);
+    small
+        && !text[span.end..].starts_with([':', '/'])
+        && CHAPTER.is_match(before.trim_end_matches(' '))
 }
 
 /// The IPv6 address in `span`, which may have the colon or the last letters of a word before it, and a colon, a port
@@ -165,6 +187,9 @@ mod tests {
             ("fw 10.0.0.1 drops it", "10.0.0.1", "ip"),
             ("firmware 192.168.0.7", "192.168.0.7", "ip"),
             ("地址10.20.30.40不通", "10.20.30.40", "ip"),
+            ("section 10.0.0.1", "10.0.0.1", "ip"),
+            ("section 8.8.8.8:53", "8.8.8.8", "ip"),
+            ("section 203.0.113.9", "203.0.113.9", "ip"),
             ("mac 00:1A:2b:3C:4d:5E!", "00:1A:2b:3C:4d:5E", "mac"),
             ("mac 00-1A-2B-3C-4D-5E", "00-1A-2B-3C-4D-5E", "mac"),
             ("001a.2b3c.4d5e", "001a.2b3c.4d5e", "mac"),
@@ -191,6 +216,9 @@ mod tests {
             "version: 10.2.3.4",
             "\"version\": \"10.2.3.4\"",
             "FW 1.2.3.4 is out",
+            "see Section 3.2.1.4.",
+            "siehe Kapitel 4.1.12.2",
+            "§ 3.2.1.4",
         ] {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }

@@ -77,6 +77,11 @@ static SPOKEN: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
+/// A word of two letters that begins a sentence, in place of a top: `@ 3000rpm. No`.
+static NEXT_SENTENCE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(r"[\p{L}0-9]\.\s(?:No|In|It|Is|At|As|If|To|So|Do|My|We|Es|Er|La|Le|De|El|Il|En)$")
+});
+
 /// A host with points of any kind, spaces beside them allowed.
 static HOST: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&format!(
@@ -100,6 +105,9 @@ fn address(text: &str, sign: &Range<usize>, host: &Regex) -> Option<Range<usize>
     let host = host.find(window_after(text, sign.end, REACH))?;
     let first = host.as_str().split(|c: char| !c.is_alphanumeric()).next();
     if first.is_some_and(|word| ARTICLES.contains(&word.to_lowercase().as_str())) {
+        return None;
+    }
+    if NEXT_SENTENCE.is_match(host.as_str()) {
         return None;
     }
     let before = window_before(text, sign.start, REACH);
@@ -132,6 +140,7 @@ mod tests {
             "jane dot doe at mail dot corp dot com",
             "jane @ corp.com",
             "jane@ corp . com",
+            "jane @ corp. no",
             "jane {at} corp {dot} example",
             "ana ät firma punkt de",
             "ana arroba empresa punto es",
@@ -166,6 +175,7 @@ mod tests {
             "jane works at example.com",
             "meet at noon on the dot",
             "10 @ 4.50 each",
+            "Spindle @ 3000rpm. No alarm",
             "aim at the dot in the middle",
             "the speed at another point in this pipe",
         ] {

@@ -108,9 +108,12 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     if !text.contains(|c: char| c.is_ascii_digit()) {
         return;
     }
-    for pattern in [&FRENCH, &ROMANCE, &BOX] {
+    for pattern in [&FRENCH, &BOX] {
         matches(pattern, text, &Kind::ADDRESS, found);
     }
+    let streets = ROMANCE.find_iter(text).map(|street| street.range());
+    let streets = streets.filter(|span| !way::is_means(&text[span.clone()]));
+    found.extend(streets.map(|span| (span, Kind::ADDRESS)));
     for pattern in [&NUMBER_FIRST, &NUMBER_LAST] {
         let streets = pattern.captures_iter(text).filter_map(|groups| {
             let whole = groups.get(0)?;
@@ -197,6 +200,8 @@ mod tests {
             "Im Werk 5, 12345 Teile",
             "Set the address via Port 5",
             "via Modbus 12, 00184 ok",
+            "Via Modbus TCP 502",
+            "Via Port 8080",
             "An der Maschine 12",
             "Bremsweg 45 m",
             "Steckplatz 3",

@@ -46,6 +46,11 @@ const PARTS: &str = " a ac all axes axis belt bit chain conveyor dc direct disk 
 /// English streets that are words of machines more than others.
 const KINDS: [&str; 3] = ["dr", "drive", "row"];
 
+/// What a message goes by: `Via Modbus TCP 502`.
+const MEANS: &str = " bluetooth bus can canopen channel com ethercat ethernet fax gateway gprs gsm hart http https i2c io-link \
+    kanal lan lora lorawan lte modbus mqtt nfc opc pin port profibus profinet rs232 rs485 serial sftp sms spi ssh tcp udp \
+    usb vlan vpn wifi wlan zigbee ";
+
 /// What stands behind a length, a time or an amount.
 static UNIT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
@@ -78,6 +83,16 @@ fn has_stem(stem: &str, stems: &str) -> bool {
         || stems
             .split_whitespace()
             .any(|known| stem == known || (known.chars().count() > 3 && stem.ends_with(known)))
+}
+
+/// Whether an Italian street is rather the way that a message goes: the first word of its name says it.
+pub(super) fn is_means(street: &str) -> bool {
+    let mut words = street.split([' ', '-', ',']);
+    let via = words
+        .next()
+        .is_some_and(|word| word.eq_ignore_ascii_case("via"));
+    let name = words.next().unwrap_or_default().to_lowercase();
+    via && MEANS.contains(&format!(" {name} "))
 }
 
 /// Whether an English street, its number first, is rather a part of a machine: the last word of its name says it.

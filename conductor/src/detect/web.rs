@@ -15,6 +15,24 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Hosts whose addresses are names of formats, standards and licences, the same for everybody.
+const STANDARDS: [&str; 14] = [
+    "creativecommons.org",
+    "json-schema.org",
+    "opcfoundation.org",
+    "opensource.org",
+    "purl.org",
+    "schema.org",
+    "schemas.android.com",
+    "schemas.microsoft.com",
+    "schemas.openxmlformats.org",
+    "schemas.xmlsoap.org",
+    "tools.ietf.org",
+    "www.apache.org",
+    "www.w3.org",
+    "xmlns.com",
+];
+
 /// Names under the domains that exist inside a site alone.
 static HOST: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
@@ -30,7 +48,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
             .trim_end_matches(|c| ".,;:!?]*".contains(c) || (c == ')' && !open))
             .len();
         let scheme = whole.find("://").map_or(4, |at| at + 3);
-        if length > scheme {
+        if length > scheme && !is_standard(&whole[scheme..length]) {
             found.push((address.start()..address.start() + length, Kind::URL));
         }
     }
@@ -38,6 +56,12 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
         .find_iter(text)
         .filter(|host| is_machine(host.as_str()));
     found.extend(hosts.map(|host| (host.range(), Kind::HOST)));
+}
+
+/// `www.w3.org/2000/svg`. What is asked of such a host may still be somebody's.
+fn is_standard(address: &str) -> bool {
+    let host = address.split(['/', '#']).next().unwrap_or_default();
+    STANDARDS.contains(&host.to_ascii_lowercase().as_str()) && !address.contains(['?', '@', '='])
 }
 
 /// `threading.local` is code; a machine has a digit, a dash or a domain of its own in its name.
@@ -71,5 +95,18 @@ mod tests {
             assert_eq!(all(text), [address], "{text}");
         }
         assert!(all("threading.local() of a://b and http://").is_empty());
+    }
+
+    #[test]
+    fn names_of_formats_and_standards_stay_and_what_is_asked_there_does_not() {
+        assert!(all(r#"<svg xmlns="http://www.w3.org/2000/svg">"#).is_empty());
+        assert!(all("https://tools.ietf.org/html/rfc7231#section-6.5.1").is_empty());
+        for address in [
+            "https://www.w3.org/?q=ana",
+            "http://ana:secret@www.w3.org/x",
+            "https://www.w3.org.plant.example/x",
+        ] {
+            assert_eq!(all(address), [address]);
+        }
     }
 }

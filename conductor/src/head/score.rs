@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::example::{Example, Truth, fold};
+use super::{
+    class::Class,
+    example::{Example, Truth, fold},
+};
 
 /// From what share of overlap on a span counts as found.
 const OVERLAP: f64 = 0.7;
@@ -22,6 +25,8 @@ pub struct Score {
     masked: usize,
     spans: Matches,
     regions: Matches,
+    /// Spans of each class, and those of them that are masked in full.
+    classes: [(usize, usize); Class::ALL.len()],
 }
 
 /// How pieces that were found match those that there are.
@@ -121,8 +126,14 @@ impl Score {
         match &example.truth {
             Truth::Units(units) => units.iter().for_each(|text| unit(text)),
             Truth::Spans(spans) => {
-                for (span, _) in spans {
+                for (span, class) in spans {
                     unit(&text[span.clone()]);
+                    let mut letters = text[span.clone()]
+                        .char_indices()
+                        .filter(|(_, c)| c.is_alphanumeric());
+                    let (all, covered) = &mut self.classes[class.index()];
+                    *all += 1;
+                    *covered += usize::from(letters.all(|(at, _)| hidden[span.start + at]));
                 }
                 let spans: Vec<Range<usize>> = spans.iter().map(|(span, _)| span.clone()).collect();
                 self.spans.add(&spans, masked);
@@ -144,6 +155,10 @@ impl Score {
         self.masked += other.masked;
         self.spans.join(&other.spans);
         self.regions.join(&other.regions);
+        for ((all, covered), other) in self.classes.iter_mut().zip(other.classes) {
+            *all += other.0;
+            *covered += other.1;
+        }
     }
 
     /// Share of sensitive units or spans found, case folded, in the text that would leave.
@@ -175,6 +190,14 @@ impl Score {
     #[must_use]
     pub const fn regions(&self) -> &Matches {
         &self.regions
+    }
+
+    /// Share of the spans of a class of which every letter and digit is masked, however the pieces are cut; none where there
+    /// are no such spans.
+    #[must_use]
+    pub fn in_full(&self, class: Class) -> Option<f64> {
+        let (all, covered) = self.classes[class.index()];
+        (all > 0).then(|| share(covered, all, 1.0))
     }
 
     /// Share of rows that may not leave at all.
@@ -267,6 +290,17 @@ mod tests {
         twice.join(&score);
         close(twice.spans().recall(), 0.5);
         assert_eq!(twice.rows, 2);
+    }
+
+    #[test]
+    fn a_span_is_masked_in_full_where_only_marks_and_spaces_of_it_are_left() {
+        let line = r#"{"id":"a","text":"12 Long Lane, Ann Lee","spans":[{"start":0,"end":12,"type":"ADDRESS"},{"start":14,"end":21,"type":"PERSON"}]}"#;
+        let example = read(line).unwrap().remove(0);
+        let mut score = Score::default();
+        score.add(&example, &[0..2, 3..7, 8..12, 14..17], false);
+        assert_eq!(score.in_full(Class::Address), Some(1.0));
+        assert_eq!(score.in_full(Class::Person), Some(0.0));
+        assert_eq!(score.in_full(Class::Date), None);
     }
 
     #[test]

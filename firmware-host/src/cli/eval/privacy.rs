@@ -14,7 +14,7 @@ use shoal_conductor::{
     head::{
         class::Class,
         cuts,
-        example::Example,
+        example::{Example, Truth},
         score::Score,
         sensitivity::{Cuts, Sensitivity},
         teach::Judged,
@@ -263,16 +263,27 @@ fn numbers<'s: 'j, 'j>(
 ) -> Value {
     let mut score = Score::default();
     let mut asked = 0u32;
+    // Of what patterns found where all that is sensitive is known: how many, and how many touch a part of it.
+    let (mut matched, mut right) = (0u32, 0u32);
     for judged in judged {
         let pieces = cuts::pieces(judged, cuts);
         let found = patterns.detectors.find(&judged.example.text);
         let masked = cuts::masked(&pieces, &found, &patterns.detectors);
         let escalation = patterns.escalation(&found, &pieces);
         asked += u32::from(escalation == Escalation::Approve);
+        if let Truth::Spans(spans) = &judged.example.truth {
+            for finding in &found {
+                let touches = |(span, _): &(Range<usize>, Class)| {
+                    span.start < finding.span.end && finding.span.start < span.end
+                };
+                matched += 1;
+                right += u32::from(spans.iter().any(touches));
+            }
+        }
         score.add(judged.example, &masked, escalation == Escalation::Never);
     }
     let rows = u32::try_from(score.rows).unwrap_or(u32::MAX);
-    json!({
+    let mut report = json!({
         "rows": score.rows,
         "leak_rate": score.leak_rate(),
         "visible": score.visible(),
@@ -283,7 +294,19 @@ fn numbers<'s: 'j, 'j>(
         "region_f2": score.regions().f2(),
         "kept_rate": score.kept_rate(),
         "asked_rate": f64::from(asked) / f64::from(rows.max(1)),
-    })
+    });
+    if matched > 0 {
+        report["pattern_precision"] = json!(f64::from(right) / f64::from(matched));
+    }
+    let in_full = Class::ALL.into_iter().filter_map(|class| {
+        let share = score.in_full(class)?;
+        Some((class.kind().to_string(), json!(share)))
+    });
+    let in_full: serde_json::Map<String, Value> = in_full.collect();
+    if !in_full.is_empty() {
+        report["masked_in_full"] = in_full.into();
+    }
+    report
 }
 
 /// The numbers, one a line.
@@ -298,10 +321,16 @@ pub fn text(report: &Value) -> String {
                 }
                 continue;
             }
+            Value::Object(classes) if name == "masked_in_full" => {
+                let class = |(name, value): (&String, &Value)| {
+                    format!("{name} {:.4}", value.as_f64().unwrap_or_default())
+                };
+                classes.iter().map(class).collect::<Vec<_>>().join(", ")
+            }
             value if value.is_f64() => format!("{:.4}", value.as_f64().unwrap_or_default()),
             value => value.to_string(),
         };
-        out.push_str(&format!("{name:<13} {value}\n"));
+        out.push_str(&format!("{name:<17} {value}\n"));
     }
     out
 }
