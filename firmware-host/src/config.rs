@@ -362,6 +362,15 @@ impl Config {
         }
         let remote = self.workers.iter().filter(|w| w.place == Place::Remote);
         let remote: BTreeSet<&str> = remote.map(|worker| worker.id.as_str()).collect();
+        let named = remote.iter().find(|id| {
+            let mut named = policy.workers.keys();
+            named.any(|named| named.as_str() == **id)
+        });
+        if let (Head::Off, Some(id)) = (&self.head, named) {
+            warnings.push(format!(
+                "names, places and organisations that no dictionary has are not looked for, and may go to \"{id}\" as they are: set [privacy] head = true in shoal.toml"
+            ));
+        }
         warnings.extend(policy.warnings_about(&known, &remote));
         if let Some(mqtt) = self.mqtt.as_ref().filter(|mqtt| !mqtt.is_private()) {
             warnings.push(format!(

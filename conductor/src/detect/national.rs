@@ -48,10 +48,18 @@ static PAPER: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// A number for the value-added tax: the German one by its form, the Italian one with its check digit.
+/// A number for the value-added tax: those of Europe by their forms, the Italian one with its check digit.
 static VAT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&format!(
-        r"{FILLER}(?<v>DE ?[0-9]{{3}} ?[0-9]{{3}} ?[0-9]{{3}}|(?:IT ?)?[0-9]{{11}})\b"
+        concat!(
+            r"{}(?<v>",
+            r"(?:DE|GB|XI|EL|PT) ?[0-9]{{3}} ?[0-9]{{3}} ?[0-9]{{3}}|FR ?[0-9A-Z]{{2}} ?[0-9]{{3}} ?[0-9]{{3}} ?[0-9]{{3}}",
+            r"|ATU ?[0-9]{{8}}|CHE-?[0-9]{{3}}\.?[0-9]{{3}}\.?[0-9]{{3}}|ES ?[0-9A-Z][0-9]{{7}}[0-9A-Z]",
+            r"|IE ?[0-9][0-9A-Z][0-9]{{5}}[A-Z]{{1,2}}|NL ?[0-9]{{9}}B[0-9]{{2}}|CY ?[0-9]{{8}}[A-Z]",
+            r"|(?:BE|BG|CZ|DK|EE|FI|GB|HR|HU|LT|LU|LV|MT|PL|RO|SE|SI|SK) ?[0-9]{{8,12}}",
+            r"|(?:IT ?)?[0-9]{{11}})\b",
+        ),
+        FILLER
     ))
 });
 
@@ -97,7 +105,9 @@ pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
             .chars()
             .filter(char::is_ascii_digit)
             .collect();
-        digits.len() == 9 || (check::luhn(&digits) && !check::is_uniform(&digits))
+        let is_named = text[span.clone()].starts_with(|c: char| c.is_ascii_alphabetic());
+        let is_italian = !is_named || text[span.clone()].starts_with("IT");
+        !is_italian || (check::luhn(&digits) && !check::is_uniform(&digits))
     });
     found.extend(vat.map(|span| (span, Kind::TAX_ID)));
     let insured = cues.values(Topic::Insured, &INSURED);

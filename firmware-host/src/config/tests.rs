@@ -85,6 +85,32 @@ fn a_remote_worker_without_policy_and_a_policy_without_worker_are_told() {
 }
 
 #[test]
+fn a_remote_worker_without_anything_that_finds_names_is_told() {
+    let worker =
+        "[[workers]]\nid = \"a\"\nkind = \"openai\"\nbase_url = \"https://a/v1\"\nmodel = \"m\"\n";
+    let warnings = |text: &str, policy: &str| {
+        let config = Config::parse(text, &places()).unwrap();
+        config.warnings(&Policy::parse(policy, Path::new("/")).unwrap())
+    };
+    let named = "[workers.a]\nclearance = \"public\"\n";
+    let said = warnings(worker, named);
+    assert!(
+        said.iter()
+            .any(|said| said.contains("may go to \"a\"") && said.contains("head = true")),
+        "{said:?}"
+    );
+    let found = format!("{worker}[privacy]\nhead = true\n");
+    let unsaid = [
+        warnings(&found, named),
+        warnings(worker, ""),
+        warnings("", ""),
+    ];
+    for said in unsaid.iter().flatten() {
+        assert!(!said.contains("head"), "{said}");
+    }
+}
+
+#[test]
 fn a_broker_is_known_by_its_url() {
     let mqtt = |url: &str| {
         let config = Config::parse(&format!("[mqtt]\nurl = \"{url}\"\n"), &places()).unwrap();

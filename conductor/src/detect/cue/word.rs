@@ -37,7 +37,8 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         Topic::Vat,
         "ust id|ust idnr|ust id nr|ust-id-nr|ust-id.nr|umsatzsteuer id|umsatzsteuer identifikationsnummer|\
          umsatzsteueridentifikationsnummer|vat|vat id|vat number|vat no|vat reg no|vat registration number|\
-         p.iva|p. iva|piva|partita iva|numero di partita iva|codice iva",
+         p.iva|p. iva|piva|partita iva|numero di partita iva|codice iva|uid nummer|tva|n° tva|numéro de tva|\
+         tva intracommunautaire|nif iva|btw|btw nummer|btw id|btw nr|momsnummer|moms nr|alv numero|dič",
     ),
     (
         Topic::Insured,
@@ -47,7 +48,9 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
     (
         Topic::Patient,
         "mrn|medical record number|medical record no|medical record|medical record id|patient id|\
-         patient number|patient no|patienten id|patientennummer|patienten nr",
+         patient number|patient no|patienten id|patientennummer|patienten nr|fallnummer|fall nr|aufnahmenummer|\
+         numéro de patient|dossier patient|IPP|historia clínica|historia clinica|número de historia clínica|NHC|\
+         cartella clinica|cartella clinica n|numero di cartella clinica|patiëntnummer|patientnummer|prontuário|número do prontuário",
     ),
     (
         Topic::IdentityCard,
