@@ -362,13 +362,13 @@ impl Config {
         }
         let remote = self.workers.iter().filter(|w| w.place == Place::Remote);
         let remote: BTreeSet<&str> = remote.map(|worker| worker.id.as_str()).collect();
-        let named = remote.iter().find(|id| {
-            let mut named = policy.workers.keys();
-            named.any(|named| named.as_str() == **id)
+        let named = self.workers.iter().find(|worker| {
+            worker.place == Place::Remote && policy.workers.contains_key(&worker.id)
         });
-        if let (Head::Off, Some(id)) = (&self.head, named) {
+        if let (Head::Off, Some(worker)) = (&self.head, named) {
             warnings.push(format!(
-                "names, places and organisations that no dictionary has are not looked for, and may go to \"{id}\" as they are: set [privacy] head = true in shoal.toml"
+                "names, places and organisations that no dictionary has are not looked for, and may go to \"{}\" as they are: set [privacy] head = true in shoal.toml",
+                worker.id
             ));
         }
         warnings.extend(policy.warnings_about(&known, &remote));
