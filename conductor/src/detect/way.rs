@@ -87,12 +87,10 @@ fn has_stem(stem: &str, stems: &str) -> bool {
 
 /// Whether an Italian street is rather the way that a message goes: the first word of its name says it.
 pub(super) fn is_means(street: &str) -> bool {
-    let mut words = street.split([' ', '-', ',']);
-    let via = words
-        .next()
-        .is_some_and(|word| word.eq_ignore_ascii_case("via"));
-    let name = words.next().unwrap_or_default().to_lowercase();
-    via && MEANS.contains(&format!(" {name} "))
+    let name = street
+        .strip_prefix("Via ")
+        .and_then(|name| name.split([' ', '-', ',']).next());
+    name.is_some_and(|name| MEANS.contains(&format!(" {} ", name.to_lowercase())))
 }
 
 /// Whether an English street, its number first, is rather a part of a machine: the last word of its name says it.

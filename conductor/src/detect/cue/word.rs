@@ -50,7 +50,8 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         "mrn|medical record number|medical record no|medical record|medical record id|patient id|\
          patient number|patient no|patienten id|patientennummer|patienten nr|fallnummer|fall nr|aufnahmenummer|\
          numéro de patient|dossier patient|IPP|historia clínica|historia clinica|número de historia clínica|NHC|\
-         cartella clinica|cartella clinica n|numero di cartella clinica|patiëntnummer|patientnummer|prontuário|número do prontuário",
+         cartella clinica|cartella clinica n|numero di cartella clinica|patiëntnummer|patientnummer|prontuário|\
+         número do prontuário",
     ),
     (
         Topic::IdentityCard,
