@@ -192,7 +192,7 @@ fn stands_alone(text: &str, span: &Range<usize>) -> bool {
 }
 
 /// What may stand between a word and its value.
-pub(super) const FILLER: &str = r#"^(?:[\s:=#(.,"'\[*-]|(?i:\b(?:number|numbers|num|nos?|nr|nummer|numéro|numero|número|card|code|id|is|was|are|ist|lautet|war|est|es|è|é|of|the|my|your|his|her|their|car|for|vehicle|with|von|der|des|la|le|el|il)\b)|n[°º]|№){0,12}"#;
+pub(super) const FILLER: &str = r#"^>?(?:[\s:=#(.,"'\[{|*→-]|=>|/(?i:ort|city|stadt)\b|(?i:\b(?:number|numbers|num|nos?|nr|nummer|numéro|numero|número|card|code|id|is|was|are|ist|lautet|war|est|es|è|é|of|the|my|your|his|her|their|car|for|vehicle|with|von|der|des|la|le|el|il)\b)|n[°º]|№){0,12}"#;
 
 #[cfg(test)]
 mod tests {
@@ -227,5 +227,16 @@ mod tests {
             .map(|span| &text[span])
             .collect();
         assert_eq!(values, ["4711", "34"]);
+        for text in [
+            "<passport>4711</passport>",
+            "| passport | 4711 |",
+            "passport => 4711",
+            "passport → 4711",
+            "{\"passport\": {\"number\": \"4711\"}}",
+        ] {
+            let values = Cues::of(text);
+            let mut values = values.values(Topic::Paper, &pattern);
+            assert!(values.next().is_some_and(|span| &text[span] == "4711"));
+        }
     }
 }

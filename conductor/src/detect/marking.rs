@@ -65,6 +65,19 @@ const WORDS: &[(Kind, bool, &str)] = &[
     ),
 ];
 
+/// Markings that are words of lists, tables and diagrams as well. Such a one needs a line of its own that is no item, or a
+/// word for it.
+const COMMON: [&str; 8] = [
+    "geheim",
+    "intern",
+    "internal",
+    "secret",
+    "secreto",
+    "segreto",
+    "uso interno",
+    "秘密",
+];
+
 /// Fewer letters in capitals are an abbreviation, or one word of a text in capitals.
 const SHORTEST_SHOUT: usize = 9;
 
@@ -106,21 +119,48 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
 /// Whether it has a line or brackets of its own, or follows a word for it.
 fn is_apart(text: &str, span: &Range<usize>) -> bool {
     const REACH: usize = 64;
-    let ornament = |c: char| c == ' ' || c == '\t' || "#>*_=<!/|~-".contains(c);
+    let word = &text[span.clone()];
+    let is_common = COMMON.contains(&word.to_lowercase().as_str());
+    let in_capitals = !word.contains(char::is_lowercase);
     let before = window_before(text, span.start, REACH);
-    let head = before.trim_end_matches(ornament);
-    let begins = head.ends_with(['\n', '[', '('])
+    let labelled = LABEL.is_match(before);
+    if is_common && !labelled && is_listed(before) {
+        return false;
+    }
+    let brackets: &[char] = if is_common && !in_capitals {
+        &[]
+    } else {
+        &['[', '(', ']', ')']
+    };
+    let head = before.trim_end_matches(is_ornament);
+    let begins = head.ends_with('\n')
+        || head.ends_with(brackets)
         || (head.is_empty() && before.len() == span.start)
-        || LABEL.is_match(before);
+        || labelled;
     let rest = &text[span.end..];
     let tail = rest
         .trim_start_matches(['.', '!'])
-        .trim_start_matches(ornament);
-    let parted = [" - ", " – ", " | ", " / ", ";"];
-    begins
-        && (tail.is_empty()
-            || tail.starts_with(['\n', '\r', ']', ')'])
-            || parted.iter().any(|sign| rest.starts_with(sign)))
+        .trim_start_matches(is_ornament);
+    let parted: &[&str] = if is_common && !labelled {
+        &[" - ", " – ", " / "]
+    } else {
+        &[" - ", " – ", " | ", " / ", ";"]
+    };
+    let ends = tail.is_empty()
+        || tail.starts_with(['\n', '\r'])
+        || tail.starts_with(brackets)
+        || parted.iter().any(|sign| rest.starts_with(sign));
+    begins && ends
+}
+
+fn is_ornament(c: char) -> bool {
+    c == ' ' || c == '\t' || "#>*_=<!/|~-".contains(c)
+}
+
+/// Whether a bullet or the border of a cell stands before it.
+fn is_listed(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or_default().trim_start();
+    matches!(line, "- " | "* " | "+ " | "• ") || line.ends_with(['|', ';']) || line.ends_with("| ")
 }
 
 fn is_shouted(word: &str) -> bool {
@@ -165,6 +205,10 @@ mod tests {
             ),
             ("this memo is CONFIDENTIAL and short", "marked_confidential"),
             ("社外秘\n議事録", "marked_confidential"),
+            ("[INTERNAL] minutes of May", "marked_internal"),
+            ("**Internal**\n\nMinutes", "marked_internal"),
+            ("Label: Intern; 12 pages", "marked_internal"),
+            ("Secret - keep in the safe", "marked_restricted"),
         ] {
             assert_eq!(kinds(text), [kind], "{text}");
         }
@@ -180,6 +224,14 @@ mod tests {
             "an intern asks",
             "TLP:CLEAR",
             "Secret keys are kept in a safe",
+            "Thread diameter (internal): 12.5 mm",
+            "Pump: 12 l/min (intern)",
+            "networks:\n  - internal",
+            "- secret\n- configmap",
+            "| Internal | 0.02 mm |",
+            "intern;12,5",
+            "Clock source (internal)",
+            "[Internal] reset of counter",
         ] {
             assert!(kinds(text).is_empty(), "{text}: {:?}", kinds(text));
         }

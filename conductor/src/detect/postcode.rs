@@ -8,6 +8,7 @@ use super::{
     Kind,
     cue::{Cues, FILLER, Topic},
     pattern::{Raw, compiled},
+    way,
     word::window_before,
 };
 
@@ -33,7 +34,7 @@ static BRITISH: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Behind one letter and a digit, these are units and ordinals: `M1 3HP`, `L2 3PH`, `E1 2ND`.
-const UNITS: [&str; 9] = ["AH", "HP", "HZ", "ND", "PH", "RD", "TH", "WD", "WH"];
+const UNITS: [&str; 10] = ["AH", "HP", "HZ", "ND", "PH", "PN", "RD", "TH", "WD", "WH"];
 
 /// Places whose postcodes begin with one letter.
 const TOWNS: [&str; 6] = [
@@ -65,11 +66,16 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
 
 pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     let named = cues.values(Topic::Postcode, &NAMED);
+    let named = named.filter(|span| is_code(text, span));
     let british = BRITISH.captures_iter(text).filter_map(|groups| {
         let whole = groups.get(0)?.range();
         let area = format!(" {} ", groups.name("area")?.as_str());
         let code = &text[whole.clone()];
-        let unit = code.len() == 6 && UNITS.contains(&&code[4..]);
+        let short = groups["area"].len() == 1;
+        let unit = short
+            && code
+                .get(code.len() - 2..)
+                .is_some_and(|end| UNITS.contains(&end));
         let shown = !unit || is_addressed(text, &whole, cues);
         (AREAS.contains(&area) && shown && !cues.of_goods(&whole)).then_some(whole)
     });
@@ -82,11 +88,23 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
             let said = groups
                 .name("place")
                 .is_some_and(|place| place.as_str().starts_with(char::is_lowercase));
-            groups.name("v").filter(|_| !said).map(|code| code.range())
+            let is_round = |code: &str| code.ends_with("000");
+            groups
+                .name("v")
+                .filter(|code| !said && !is_round(code.as_str()))
+                .map(|code| code.range())
         })
     });
     let all = named.chain(british).chain(canadian).chain(marked);
     found.extend(all.map(|span| (span, Kind::POSTCODE)));
+}
+
+/// Whether what stands behind a word for a postcode is one: no amount, and five digits behind the Italian one, which is a
+/// capacitor too.
+fn is_code(text: &str, span: &Range<usize>) -> bool {
+    let head = window_before(text, span.start, 8);
+    let five = text[span.clone()].len() == 5 || !head.contains("CAP");
+    five && !way::is_measured(&text[span.end..])
 }
 
 /// Whether a word for it, a town, or a place with its comma stands before a code.
@@ -133,6 +151,10 @@ mod tests {
             ("14 Mill Road, E1 2ND", "E1 2ND"),
             ("M1 3HP is our postcode", "M1 3HP"),
             ("E1 6AN", "E1 6AN"),
+            ("<PLZ>70173</PLZ>", "70173"),
+            ("| PLZ | 70173 |", "70173"),
+            ("PLZ/Ort: 70173 Stuttgart", "70173"),
+            ("CAP 00184 Roma", "00184"),
         ] {
             assert_eq!(codes(text), [code], "{text}");
         }
@@ -150,6 +172,13 @@ mod tests {
             "Motor M1 3HP",
             "line L2 3PH",
             "motors M1 3HP, M2 5HP",
+            "Motor M10 5HP",
+            "M12 5PN",
+            "CAP 1000 UF 25V",
+            "CAP 0402 100NF",
+            "plz 5000 pcs",
+            "Stromwandler CT 10000",
+            "Nylon PA 66000",
         ] {
             assert!(codes(text).is_empty(), "{text}: {:?}", codes(text));
         }

@@ -11,26 +11,29 @@ use super::pattern::compiled;
 const TECHNICAL: &[(&[&str], &str)] = &[
     (
         &["weg"],
-        "anhalte arbeits aus beschleunigungs brems daten dosier fahr feder flucht förder füge gleit hin hub kolben \
+        "anhalte arbeits aus beschleunigungs bohr brems daten dosier fahr feder flucht förder füge gleit hin hub kolben \
          kommunikations kriech lauf lern lösungs luft mess press rettungs rück schalt signal spann stell strom tast \
          transport um ventil verschiebe vorschub werkzeug",
     ),
     (
         &["platz"],
-        "ablage abstell arbeits bestück computer einbau greif kommissionier lade lager lande liege löt magazin \
-         montage pack paletten park pc prüf rüst schweiß sitz speicher start steck steh stell test werkzeug",
+        "ablage abstell arbeits bestück computer einbau greif kommissionier kontroll lade lager lande liege löt \
+         magazin montage pack paletten park pc prüf regal rüst schweiß sitz speicher start steck steh stell test werkzeug",
     ),
     (
         &["straße", "strasse", "str.", "str"],
-        "abfüll bearbeitungs fertigungs förder karosserie lackier montage press pressen produktions prüf rohbau \
-         schweiß sortier takt transfer transport verpackungs walz wasch",
+        "abfüll bearbeitungs beschichtungs fertigungs förder karosserie lackier montage palettier press pressen \
+         produktions prüf rohbau schweiß sortier takt transfer transport verpackungs walz wasch",
     ),
     // Konstr., Distr., Registr.
     (&["str", "str."], "ab con di kon regi"),
     (&["steig"], "bahn"),
     (&["graben"], "entwässerungs kabel leitungs rohr"),
     (&["gasse"], "regal rettungs"),
-    (&["ring"], "dicht dichtungs kolben lager simmer"),
+    (
+        &["ring"],
+        "dicht dichtungs glasfaser kolben lager mrp profinet simmer token",
+    ),
 ];
 
 /// Before a way or a place that has no name of its own.
@@ -38,13 +41,22 @@ const ARTICLES: [&str; 9] = [
     "das", "der", "die", "dieser", "ein", "erster", "jeder", "kein", "max.",
 ];
 
-/// English: what drives and rows are also of.
-const PARTS: &str = " a ac all axes axis belt bit chain conveyor dc direct disk drive flash frequency front gear hard \
-    hp hydraulic hz kv kw linear motor nm phase pole power rear roller screw servo speed spindle stepper tape usb v \
-    vac variable vdc vfd w wheel ";
-
-/// English streets that are words of machines more than others.
-const KINDS: [&str; 3] = ["dr", "drive", "row"];
+/// English streets that are words of machines too, and what stands before them there.
+const PARTS: &[(&[&str], &str)] = &[
+    (
+        &["dr", "drive", "row"],
+        " a abb ac all axes axis belt bit chain conveyor danfoss dc direct disk drive flash frequency front gear hard hp \
+         hydraulic hz kv kw lenze linear motor nm pallet phase pole power rear roller screw servo sew siemens speed \
+         spindle stepper tape usb v vac variable vdc vfd w wheel ",
+    ),
+    (
+        &["close"],
+        " breaker clamp contactor damper door gate valve ",
+    ),
+    (&["cir", "circle"], " bolt hole pitch "),
+    (&["pl", "place"], " pick robot "),
+    (&["lane", "ln"], " agv conveyor robot "),
+];
 
 /// What a message goes by: `Via Modbus TCP 502`.
 const MEANS: &str = " bluetooth bus can canopen channel com ethercat ethernet fax gateway gprs gsm hart http https i2c io-link \
@@ -54,9 +66,14 @@ const MEANS: &str = " bluetooth bus can canopen channel com ethercat ethernet fa
 /// What stands behind a length, a time or an amount.
 static UNIT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"^ ?(?:(?:[mcµnk]?m|m?s|min|k?g|t|m?[VAW]|k[VWN]|[kM]?Hz|bar|Nm?|l|Liter|Meter|Sekunden|Stück|Grad|Prozent|rpm|U/min)(?:[^\p{L}.]|$)|%|°)",
+        r"^ ?(?:(?:[mcµnk]?m|m?s|min|k?g|t|m?[VAW]|k[VWN]|[kM]?Hz|bar|Nm?|l|Liter|Meter|Sekunden|Stück|Grad|Prozent|pcs|rpm|U/min)(?:[^\p{L}.]|$)|%|°)",
     )
 });
+
+/// Whether what stands behind a number says that it is a length, a time or an amount.
+pub(super) fn is_measured(behind: &str) -> bool {
+    UNIT.is_match(behind)
+}
 
 /// Whether a German street's name and what stands behind its number are rather those of a machine.
 pub(super) fn is_technical(name: &str, behind: &str) -> bool {
@@ -74,7 +91,7 @@ pub(super) fn is_technical(name: &str, behind: &str) -> bool {
                 stem => has_stem(stem, stems),
             })
     });
-    stemmed || UNIT.is_match(behind)
+    stemmed || is_measured(behind)
 }
 
 /// One letter is an axis, or the form of a ring.
@@ -99,7 +116,10 @@ pub(super) fn is_part(street: &str) -> bool {
     let mut words = street.split_whitespace().rev();
     let kind = words.next().unwrap_or_default().trim_end_matches('.');
     let last = words.next().unwrap_or_default();
-    KINDS.contains(&kind) && PARTS.contains(&format!(" {last} "))
+    let last = format!(" {last} ");
+    PARTS
+        .iter()
+        .any(|(kinds, words)| kinds.contains(&kind) && words.contains(&last))
 }
 
 #[cfg(test)]

@@ -119,11 +119,14 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
     ),
     (
         Topic::Position,
-        "gps|latitude|longitude|lat|lon|lng|coordinates|coordinate|coords|location|located at|koordinaten|standort|\
-         breitengrad|längengrad|coordonnées|coordenadas|ubicación|localização|coördinaten|locatie|geolocation|\
-         geo|waypoint|坐标|座標|координаты",
+        "gps|latitude|longitude|lat|lon|lng|standort|breitengrad|längengrad|ubicación|localização|geolocation|geo|\
+         waypoint",
     ),
-    (Topic::Spot, "position|posizione|long|breite|länge|位置"),
+    (
+        Topic::Spot,
+        "position|posizione|long|breite|länge|coordinates|coordinate|coords|location|located at|koordinaten|\
+         coordonnées|coordenadas|coördinaten|locatie|位置|坐标|座標|координаты",
+    ),
     (
         Topic::Vehicle,
         "vin|vehicle identification number|vehicle identification|chassis|chassis number|frame number|\
