@@ -130,8 +130,12 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
         matches(pattern, text, &Kind::ADDRESS, found);
     }
     let streets = ROMANCE.find_iter(text).map(|street| street.range());
-    let streets = streets
-        .filter(|span| !way::is_means(&text[span.clone()]) && !way::is_measured(&text[span.end..]));
+    let streets = streets.filter(|span| {
+        let (street, behind) = (&text[span.clone()], &text[span.end..]);
+        // With its number before it, it is French.
+        let found = street.starts_with("Rue ") && ends_with_digit(text[..span.start].trim_end());
+        !found && !way::is_means(street) && !way::is_measured(behind)
+    });
     found.extend(streets.map(|span| (span, Kind::ADDRESS)));
     for pattern in [&NUMBER_FIRST, &NUMBER_LAST] {
         let streets = pattern.captures_iter(text).filter_map(|groups| {
@@ -174,10 +178,14 @@ fn is_home(text: &str, span: &Range<usize>) -> bool {
     let written = text[span.clone()].trim_end_matches('.');
     let name = written.trim_start_matches(|c: char| c.is_ascii_digit());
     let first = name.split_whitespace().next().unwrap_or_default();
-    let street = name.ends_with(|c: char| c.is_ascii_digit()) || STREET.is_match(name);
+    let street = ends_with_digit(name) || STREET.is_match(name);
     street
         && !way::is_measured(first.trim_end_matches('.'))
         && !DEVICE.is_match(window_before(text, span.start, REACH))
+}
+
+fn ends_with_digit(text: &str) -> bool {
+    text.ends_with(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -241,6 +249,7 @@ mod tests {
         assert_eq!(streets("Anschrift: Am Markt 5"), ["Am Markt 5"]);
         assert_eq!(streets("sie wohnt An der Mühle 12a."), ["An der Mühle 12a"]);
         assert_eq!(streets("abita in via Roma 12"), ["via Roma 12"]);
+        assert_eq!(streets("40 Rue de la Loi 421"), ["40 Rue de la Loi"]);
         assert_eq!(streets("I live at 12 main street."), ["12 main street"]);
         assert_eq!(
             streets("Transportstraße 12 steht still, Lange Straße 1 steht offen"),
