@@ -11,17 +11,38 @@ use regex::Regex;
 use super::{
     Kind,
     pattern::{Raw, compiled},
-    word::{inside_word, window_before},
+    word::{inside_word, window_after, window_before},
 };
 
+/// Four numbers up to 255 with dots between them. The borders are looked at apart: `plc_10.0.0.7` has one inside a word.
 static IPV4: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?-u:\b)(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?-u:\b)",
+        r"(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])",
     )
 });
 
+/// What follows an address in a log of packets, its port, or in a net id of Beckhoff's.
+static TAIL: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"^(?:\.[0-9]{1,5}){1,2}(?:[^.0-9]|\.?$|\.[^0-9])"));
+
+/// Words right behind which four numbers are an address, whatever follows them.
+static ADDRESS: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)(?-u:\b)(?:ip|ams ?net ?id|net ?id)[:=]?\s{0,2}$"));
+
 static IPV6: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"(?i)[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*[0-9a-f:]"));
+
+/// Words beside which six pairs of digits are an address rather than a date and a time.
+static HARDWARE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(r"(?i)mac|bssid|hwaddr|ether|hardware|address|adress|direcci|indirizzo")
+});
+
+/// An address without signs, which a word has to name.
+static PLAIN_MAC: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?i)(?-u:\b)(?:bssid|hwaddr|mac(?:[ _-]?(?:addr|address|adresse|id))?)["']?\s{0,3}[:=]?\s{0,3}["']?([0-9a-f]{12})(?-u:\b)"#,
+    )
+});
 
 static MAC: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
@@ -29,13 +50,18 @@ static MAC: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Also a firewall, and a switch.
-static SHORT: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)(?-u:\b)(?:fw|sw)$"));
-
 /// Words right behind which four numbers are a version.
 static VERSION: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?-u:\b)(?:versions?|vers|ver|version (?:no|nr)\.?|firmware|firmwareversion|fw|software|softwareversion|sw|release|revision|rev|build|bootloader|bios)\.?$",
+        r"(?i)(?-u:\b)(?:versions?|vers|ver|version (?:no|nr)\.?|firmware|firmwareversion|software|softwareversion|release|revision|rev|build|bootloader|bios)\.?$",
+    )
+});
+
+/// Words right behind which they are one unless the address is private: also a firewall, a switch, and programs that
+/// stand for the machine that they run on.
+static DEVICE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?-u:\b)(?:fw|sw|wincc|codesys|twincat|tia portal|factorytalk|intouch|labview|simatic|step ?7)\.?$",
     )
 });
 
@@ -49,25 +75,74 @@ static CHAPTER: LazyLock<Regex> = LazyLock::new(|| {
 /// The highest number of a chapter.
 const LAST_CHAPTER: u8 = 40;
 
+/// As far as a word that names an address may be before it, in bytes.
+const REACH: usize = 48;
+
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    let whole = |pattern: &Regex| -> Vec<Range<usize>> {
-        pattern
-            .find_iter(text)
-            .map(|m| m.range())
-            .filter(|span| !inside_word(text, span))
-            .collect()
-    };
-    found.extend(whole(&MAC).into_iter().map(|span| (span, Kind::MAC)));
-    let four = whole(&IPV4)
-        .into_iter()
-        // Four numbers with dots inside a longer run of them are a version or an object identifier.
-        .filter(|span| !dotted_on(text, span.start, span.end) && !is_product(text, span))
-        .filter(|span| !is_version(text, span) && !is_chapter(text, span));
+    let marked = MAC.find_iter(text).map(|m| m.range());
+    let marked = marked.filter(|span| !inside_word(text, span) && !is_time(text, span));
+    let plain = PLAIN_MAC
+        .captures_iter(text)
+        .filter_map(|groups| groups.get(1));
+    let mac = marked.chain(plain.map(|m| m.range()));
+    found.extend(mac.map(|span| (span, Kind::MAC)));
+    let four = IPV4.find_iter(text).map(|m| m.range());
+    let four = four.filter(|span| is_ipv4(text, span));
     found.extend(four.map(|span| (span, Kind::IP)));
     let six = IPV6
         .find_iter(text)
         .filter_map(|m| trimmed(text, m.range()));
     found.extend(six.map(|span| (span, Kind::IP)));
+}
+
+/// `24-06-12-10-30-15`, unless a word before it says that it is an address.
+fn is_time(text: &str, span: &Range<usize>) -> bool {
+    let digits = |byte: u8| byte == b'-' || byte.is_ascii_digit();
+    text[span.clone()].bytes().all(digits)
+        && !HARDWARE.is_match(window_before(text, span.start, REACH))
+}
+
+/// Whether four numbers are an address. What is of a private network can be little else.
+fn is_ipv4(text: &str, span: &Range<usize>) -> bool {
+    let Some(address) = parsed(&text[span.clone()]) else {
+        return false;
+    };
+    let private = address.is_private();
+    let certain = private || ADDRESS.is_match(window_before(text, span.start, REACH));
+    let padded = text[span.clone()].parse::<Ipv4Addr>().is_err();
+    is_apart(text, span, private)
+        && (certain || !padded)
+        && (!dotted_on(text, span.start, span.end) || has_port(text, span, certain))
+        && !is_product(text, span)
+        && !is_version(text, span, private)
+        && !is_chapter(text, span, address)
+}
+
+/// The address, whose numbers may begin with zeros.
+fn parsed(text: &str) -> Option<Ipv4Addr> {
+    let mut parts = text.split('.').map(str::parse::<u8>);
+    let mut next = || parts.next()?.ok();
+    Some(Ipv4Addr::new(next()?, next()?, next()?, next()?))
+}
+
+/// Whether the characters beside are no part of it: no digit, and no word but one that a private address hangs on.
+fn is_apart(text: &str, span: &Range<usize>, private: bool) -> bool {
+    let digit = |c: char| c.is_ascii_digit();
+    if text[..span.start].ends_with(digit) || text[span.end..].starts_with(digit) {
+        return false;
+    }
+    let hangs = text[..span.start].ends_with('_') || text[span.end..].starts_with('_');
+    !inside_word(text, span) || private && hangs
+}
+
+/// Whether the numbers that go on behind are a port, as in `192.168.1.10.44818 > 8.8.8.8.53:`, or the end of a net id.
+fn has_port(text: &str, span: &Range<usize>, certain: bool) -> bool {
+    let before = window_before(text, span.start, REACH);
+    let other = before
+        .strip_suffix(" > ")
+        .is_some_and(|other| other.ends_with(|c: char| c.is_ascii_digit()));
+    let inside = before.ends_with(|c: char| c == '.' || c.is_ascii_digit());
+    (certain || other) && !inside && TAIL.is_match(window_after(text, span.end, REACH))
 }
 
 /// `Chrome/110.0.0.0`, the version of a program.
@@ -79,29 +154,33 @@ fn is_product(text: &str, span: &Range<usize>) -> bool {
 }
 
 /// `Firmware 2.4.1.0`, `version: 10.2.3.4`. Addresses of a home's or a machine's own network stay what they are.
-fn is_version(text: &str, span: &Range<usize>) -> bool {
+fn is_version(text: &str, span: &Range<usize>, private: bool) -> bool {
     let before = window_before(text, span.start, 24);
     let word = before.trim_end_matches([' ', ':', '=', '\t', '"', '(']);
-    let device = SHORT.is_match(word)
-        && text[span.clone()]
-            .parse::<Ipv4Addr>()
-            .is_ok_and(|address| address.is_private());
-    !device
-        && VERSION.is_match(word)
-        && word.len() < before.len()
-        && !text[span.clone()].starts_with("192.168.")
+    let named = VERSION.is_match(word) || !private && DEVICE.is_match(word);
+    named && word.len() < before.len() && !text[span.clone()].starts_with("192.168.")
 }
 
 /// `Section 3.2.1.4`. What is followed by a port or by the size of a network is an address all the same.
-fn is_chapter(text: &str, span: &Range<usize>) -> bool {
-    let address = text[span.clone()].parse::<Ipv4Addr>();
-    let small = address.is_ok_and(|address| {
-        !address.is_private() && address.octets().iter().all(|part| *part <= LAST_CHAPTER)
-    });
+fn is_chapter(text: &str, span: &Range<usize>, address: Ipv4Addr) -> bool {
+    let small = address.octets().iter().all(|part| *part <= LAST_CHAPTER);
     let before = window_before(text, span.start, 24);
     small
+        && !address.is_private()
         && !text[span.end..].starts_with([':', '/'])
-        && CHAPTER.is_match(before.trim_end_matches(' '))
+        && (CHAPTER.is_match(before.trim_end_matches(' ')) || is_heading(text, span))
+}
+
+/// Whether a line begins with the numbers and goes on with a word in capitals or with one.
+fn is_heading(text: &str, span: &Range<usize>) -> bool {
+    let before = text[..span.start].trim_end_matches([' ', '\t', '#', '*']);
+    let title = text[span.end..].strip_prefix([' ', '\t']);
+    (before.is_empty() || before.ends_with('\n'))
+        && title.is_some_and(|title| {
+            title
+                .trim_start_matches(' ')
+                .starts_with(char::is_uppercase)
+        })
 }
 
 /// The IPv6 address in `span`, which may have the colon or the last letters of a word before it, and a colon, a port
@@ -193,6 +272,18 @@ mod tests {
             ("mac 00:1A:2b:3C:4d:5E!", "00:1A:2b:3C:4d:5E", "mac"),
             ("mac 00-1A-2B-3C-4D-5E", "00-1A-2B-3C-4D-5E", "mac"),
             ("001a.2b3c.4d5e", "001a.2b3c.4d5e", "mac"),
+            ("\"mac\":\"A8032ABE54DC\"", "A8032ABE54DC", "mac"),
+            ("MAC: 001A2B3C4D5E", "001A2B3C4D5E", "mac"),
+            ("mac address 001A2B3C4D5E", "001A2B3C4D5E", "mac"),
+            ("MAC 24-06-12-10-30-15", "24-06-12-10-30-15", "mac"),
+            ("192.168.1.20.502: ack", "192.168.1.20", "ip"),
+            ("IP 8.8.8.8.53 answers", "8.8.8.8", "ip"),
+            ("AMS Net ID 192.168.0.5.1.1", "192.168.0.5", "ip"),
+            ("AMS Net ID: 5.24.37.1.1.1", "5.24.37.1", "ip"),
+            ("at 192.168.001.010", "192.168.001.010", "ip"),
+            ("plc_10.0.0.7 is up", "10.0.0.7", "ip"),
+            ("WinCC 10.0.0.7", "10.0.0.7", "ip"),
+            ("8.8.8.8 answers", "8.8.8.8", "ip"),
         ] {
             assert_eq!(all(text), [(address, kind.to_owned())], "{text}");
         }
@@ -219,9 +310,21 @@ mod tests {
             "see Section 3.2.1.4.",
             "siehe Kapitel 4.1.12.2",
             "§ 3.2.1.4",
+            "4.3.2.1 Lubricating the spindle",
+            "intro\n## 4.3.2.1 Lubricating",
+            "WinCC 7.5.2.1",
+            "driver_2.4.1.0.zip",
+            "part 001.002.003.004",
+            "1234.5.6.7",
+            "1.2.3.4567",
+            "OID 1.3.6.1.10.0.0.1",
+            "log file 24-06-12-10-30-15.txt",
         ] {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }
+        let both = "IP 192.168.1.10.44818 > 8.8.8.8.53: ack";
+        let found = all(both).into_iter().map(|(span, _)| span);
+        assert_eq!(found.collect::<Vec<_>>(), ["192.168.1.10", "8.8.8.8"]);
         let fingerprint = "ab:01:cd:02:ef:03:".repeat(3) + "ab:01";
         assert!(all(&fingerprint).iter().all(|(_, kind)| kind == "mac"));
     }
