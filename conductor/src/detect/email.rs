@@ -14,6 +14,11 @@ const NO_HOSTS: [&str; 11] = [
     "alpha", "beta", "canary", "head", "latest", "main", "master", "next", "rc", "sha256", "stable",
 ];
 
+/// What the names of systemd's units end with, which have an `@` before their instance.
+const UNITS: [&str; 10] = [
+    "device", "mount", "path", "scope", "service", "slice", "socket", "swap", "target", "timer",
+];
+
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let mut end = 0;
     for (at, _) in text.match_indices('@') {
@@ -74,7 +79,10 @@ fn is_address(local: &str, host: &str) -> bool {
         return false;
     }
     match host.rsplit_once('.') {
-        Some((_, top)) => host.parse::<Ipv4Addr>().is_ok() || (is_top(top) && !is_version(host)),
+        Some((_, top)) => {
+            host.parse::<Ipv4Addr>().is_ok()
+                || (is_top(top) && !is_version(host) && !UNITS.contains(&top))
+        }
         None => is_person(local) && is_machine(host),
     }
 }
@@ -104,13 +112,14 @@ fn is_person(local: &str) -> bool {
             .all(|c| is_letter(c) || matches!(c, '.' | '_' | '-' | '\'' | '’'))
 }
 
-/// A host's own name, but no tag and no version such as `v4`.
+/// A host's own name, but no tag and no version such as `v4`. A word alone is a place of something else: `temp@inlet`.
 fn is_machine(host: &str) -> bool {
     let version = host
         .strip_prefix(['v', 'V'])
         .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     host.len() >= 2
         && host.starts_with(char::is_alphabetic)
+        && host.contains(|c: char| c.is_numeric() || c == '-')
         && !version
         && !NO_HOSTS.contains(&host.to_ascii_lowercase().as_str())
 }
@@ -138,6 +147,7 @@ mod tests {
             "почта@пример.xn--p1ai",
             "почта@пример.рф",
             "ana@plc7",
+            "ana@mes-server",
             "user@10.0.0.5",
             "user@163.com",
             long.as_str(),
@@ -173,6 +183,12 @@ mod tests {
             "vite@latest",
             "image@sha256:0123",
             "10A@24V",
+            "temp@inlet",
+            "Torque@Max",
+            "return@forEach",
+            "D3D4@yDw",
+            "getty@tty1.service",
+            "wg-quick@wg0.service",
             "https://site.example/@maria",
             "ana@",
             "@",

@@ -92,7 +92,9 @@ fn hexadecimal(run: &str) -> Option<String> {
     if digits.len() % 2 == 1 || digits.len() < SHORTEST {
         return None;
     }
-    said(hex::decode(digits).ok()?)
+    let decimal = digits.bytes().all(|byte| byte.is_ascii_digit());
+    // The code of a point has a letter: an `@` among decimal digits alone is in no address.
+    said(hex::decode(digits).ok()?).filter(|said| !(decimal && said.contains('@')))
 }
 
 /// Either alphabet of RFC 4648, with or without padding, white space left out.
@@ -244,6 +246,7 @@ mod tests {
             "da39a3ee5e6b4b0d3255bfef95601890afd80709",
             "123e4567-e89b-12d3-a456-426614174000",
             "/usr/share/documentation/conductor",
+            "4433443440794477",
         ] {
             assert_eq!(all(text), "", "{text}");
         }

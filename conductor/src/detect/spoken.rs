@@ -82,6 +82,10 @@ static NEXT_SENTENCE: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"[\p{L}0-9]\.\s(?:No|In|It|Is|At|As|If|To|So|Do|My|We|Es|Er|La|Le|De|El|Il|En)$")
 });
 
+/// A number with its unit at the end of a sentence: `@ 50Hz. OK`.
+static QUANTITY: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"^[0-9]+(?:[.,][0-9]+)?\p{L}{1,5}\.\s"));
+
 /// A host with points of any kind, spaces beside them allowed.
 static HOST: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&format!(
@@ -107,7 +111,7 @@ fn address(text: &str, sign: &Range<usize>, host: &Regex) -> Option<Range<usize>
     if first.is_some_and(|word| ARTICLES.contains(&word.to_lowercase().as_str())) {
         return None;
     }
-    if NEXT_SENTENCE.is_match(host.as_str()) {
+    if NEXT_SENTENCE.is_match(host.as_str()) || QUANTITY.is_match(host.as_str()) {
         return None;
     }
     let before = window_before(text, sign.start, REACH);
@@ -176,6 +180,7 @@ mod tests {
             "meet at noon on the dot",
             "10 @ 4.50 each",
             "Spindle @ 3000rpm. No alarm",
+            "Ran 10 min @ 50Hz. OK",
             "aim at the dot in the middle",
             "the speed at another point in this pipe",
         ] {
