@@ -88,7 +88,10 @@ fn table(
             // Below "Password" several words are about passwords.
             let words = *secret && value.contains(char::is_whitespace);
             if value.len() >= SHORTEST_VALUE && !words {
-                made.put(&format!("{name}: "), cell.start..cell.start);
+                // Below "Pass" digits alone would be a count, but for what vouched for the heading.
+                let number = *secret && value.bytes().all(|byte| byte.is_ascii_digit());
+                let vouch = if number { "user " } else { "" };
+                made.put(&format!("{vouch}{name}: "), cell.start..cell.start);
                 let end = cell.end..cell.end;
                 made.keep(text, cell);
                 made.put("\n\n", end);
@@ -162,7 +165,9 @@ fn secrecy(heading: &str, others: &[&str]) -> Option<bool> {
         return None;
     }
     let field = format!("{heading}: ");
-    let named = secret::is_named_by(&field, || others.iter().any(|other| is_login(other)));
+    let vouched =
+        || others.iter().any(|other| is_login(other)) && !others.iter().any(|other| fails(other));
+    let named = secret::is_named_by(&field, vouched);
     (named || phone::is_named_by(&field) || Cues::of(heading).names_a_value()).then_some(named)
 }
 
@@ -170,10 +175,15 @@ fn secrecy(heading: &str, others: &[&str]) -> Option<bool> {
 fn is_login(heading: &str) -> bool {
     let heading = heading.to_lowercase();
     [
-        "user", "login", "benutzer", "usuario", "utente", "account", "mail", "host",
+        "user", "login", "benutzer", "usuario", "utente", "account", "mail",
     ]
     .iter()
     .any(|word| heading.contains(word))
+}
+
+/// Whether a heading is that of failures: beside it, "pass" counts what did not fail.
+fn fails(heading: &str) -> bool {
+    heading.to_lowercase().contains("fail")
 }
 
 #[cfg(test)]
@@ -217,6 +227,7 @@ mod tests {
                 "user, password\nana, hunter22\nbob, hunter33",
                 &["password: hunter22", "password: hunter33"],
             ),
+            ("user;pass\nana;120453", &["user pass: 120453"]),
             ("Ort;Lat;Lon\nA;48.85;2.294", &["Lat: 48.85", "Lon: 2.294"]),
         ] {
             assert_eq!(read(text), values, "{text}");
@@ -231,6 +242,8 @@ mod tests {
             "user, password = read()\nhost, settings = find()",
             "name;order number\nA;12345678",
             "test,pass,fail\nA,250000,12",
+            "Host;Pass;Fail\nplc7;120453;12",
+            "User;Pass;Fail\nana;120453;12",
             "word,token,count\nab,ab12,17",
             "password;user",
             "user;password\nana",

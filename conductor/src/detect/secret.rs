@@ -3,7 +3,9 @@
 mod entropy;
 mod flag;
 mod issued;
+mod joint;
 mod named;
+mod value;
 
 use std::sync::LazyLock;
 
@@ -64,7 +66,7 @@ static PUTTY: LazyLock<Regex> =
 /// A scheme alone that says of what follows it that it is a secret.
 static SCHEME: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r#"(?i)(?-u:\b)authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:basic|bearer|token|apikey)\s{1,4}([^\s"'<>,;]+)|(?-u:\b)bearer\s+([A-Za-z0-9._~+/-]{16,}=*)"#,
+        r#"(?i)(?-u:\b)authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:basic|bearer|token|ssws|splunk|geniekey|negotiate|ntlm|sso-key|(?:[a-z]{2,12}-){0,2}api-?key)\s{1,4}([^\s"'<>,;]+)|(?-u:\b)bearer\s+([A-Za-z0-9._~+/-]{16,}=*)"#,
     )
 });
 
@@ -133,6 +135,10 @@ mod tests {
         assert_eq!(
             secrets("Authorization: Bearer abcdefghijklmnop1234"),
             [("abcdefghijklmnop1234", "api_key".to_owned())]
+        );
+        assert_eq!(
+            secrets("Authorization: SSWS 00abcdef99"),
+            [("00abcdef99", "api_key".to_owned())]
         );
         assert!(secrets("the password is wrong").is_empty());
         assert!(secrets("password: [API_KEY_1].").is_empty());

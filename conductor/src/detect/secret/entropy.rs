@@ -7,16 +7,21 @@ use regex::Regex;
 use super::super::{
     Kind,
     pattern::{Raw, compiled, is_placeholder},
+    word::window_before,
 };
 
 /// `… key = "value"`, `X-Auth-Token: value`, `&sig=value`.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(concat!(
         r"(?i-u)(?:(?<strong>secret|token|auth|credentials?|cred|apikey|api[ _.-]?key|private[ _.-]?key|access[ _.-]?key|account[ _.-]?key",
-        r"|client[ _.-]?secret|webhook|hmac|passkey|psk|signature|sig|bearer|pat|mnemonic|seed)|(?<weak>key|session(?:[ _.-]?id)?|sid|cookie|salt|nonce|dsn|sas|code))",
+        r"|client[ _.-]?secret|webhook|hmac|passkey|psk|(?<signed>signature|sig)|bearer|pat|mnemonic|seed)|(?<weak>key|session(?:[ _.-]?id)?|sid|cookie|salt|nonce|dsn|sas|code))",
         r#"["'\]]{0,2}\s{0,3}(?:=>|:=|[:=]|\bis\b)\s{0,3}["'`]?(?<v>[A-Za-z0-9+/_.~%-]{16,}={0,2})"#,
     ))
 });
+
+/// What stands before "key" where the key is for everyone.
+static PUBLIC: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)pub(?:lic|lique)?[ _-]?$|(?:öffentlicher|pública|publique) $"));
 
 /// Bits of a character, at least, for each alphabet: English words and names are below.
 const FEWEST_BITS: f64 = 3.3;
@@ -26,15 +31,29 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
         let Some(value) = groups.name("v") else {
             continue;
         };
+        let before = &text[..groups.get(0).map_or(0, |whole| whole.start())];
         let word = value.as_str().trim_end_matches(['.', '-', '/']);
-        if is_random(word, groups.name("weak").is_some()) && !is_placeholder(word) {
+        let open = groups.name("weak").is_some() && is_public(before)
+            || groups.name("signed").is_some() && is_checksum(before, word);
+        if !open && is_random(word, groups.name("weak").is_some()) && !is_placeholder(word) {
             found.push((value.start()..value.start() + word.len(), Kind::API_KEY));
         }
     }
 }
 
+fn is_public(before: &str) -> bool {
+    PUBLIC.is_match(window_before(before, before.len(), 16))
+}
+
+/// Whether a signature is that of a file; one in a web address opens what it leads to.
+fn is_checksum(before: &str, value: &str) -> bool {
+    let name = |c: char| c.is_ascii_alphabetic() || c == '-';
+    let before = window_before(before, before.len(), 16).trim_end_matches(name);
+    value.bytes().all(|byte| byte.is_ascii_hexdigit()) && !before.ends_with(['&', '?', ';'])
+}
+
 /// Whether a value is rather random than words, a path, an address, a number or, behind a vague name, an identifier.
-fn is_random(value: &str, vague: bool) -> bool {
+pub(super) fn is_random(value: &str, vague: bool) -> bool {
     let bytes = value.as_bytes();
     let count = |is: fn(&u8) -> bool| bytes.iter().filter(|byte| is(byte)).count();
     let digits = count(u8::is_ascii_digit);
@@ -100,6 +119,10 @@ mod tests {
                 "q8Z~x7Yw6Vu5Ts4Rq3Po",
             ),
             (
+                "?X-Amz-Signature=9f8e7d6c5b4a39281706",
+                "9f8e7d6c5b4a39281706",
+            ),
+            (
                 "encryptionKey = 'k9Jh2Lm4Np6Qr8St0Uv1'",
                 "k9Jh2Lm4Np6Qr8St0Uv1",
             ),
@@ -118,6 +141,9 @@ mod tests {
             "session = requests.Session().get",
             "cache_key: 5d41402abc4b2a76b9719d911017c592",
             "key: section2paragraph14",
+            "PublicKey = xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+            "Public key: MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE7s",
+            "signature: 9f8e7d6c5b4a39281706",
         ] {
             assert!(values(text).is_empty(), "{text}: {:?}", values(text));
         }
