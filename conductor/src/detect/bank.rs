@@ -8,6 +8,7 @@ use super::{
     Kind, check,
     country::is_country,
     cue::{Cues, FILLER, Topic},
+    national::is_day,
     number::Number,
     pattern::{Raw, compiled},
 };
@@ -38,7 +39,7 @@ const WORDS: [&str; 7] = [
 ];
 
 /// A bank's or an account's number that consists of digits alone.
-pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
+pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
     let near = |topic| cues.near(topic, &number.span);
     let digits = number.digits.as_str();
     let form = number.form.as_str();
@@ -47,11 +48,37 @@ pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
         "2-2-2" | "2 2 2" | "6" => near(Topic::SortCode),
         _ => false,
     };
-    let account = (6..=18).contains(&digits.len()) && !form.contains('/');
     // Figures with points are amounts or dates.
-    let dated = form.contains('.') || (form == "4-4" && are_years(digits));
-    (bank || (account && !dated && cues.before(Topic::Account, &number.span)))
-        .then_some(Kind::BANK_ACCOUNT)
+    let account = (6..=30).contains(&digits.len())
+        && !form.contains(['/', '.'])
+        && !is_dated(form, digits)
+        && cues.before(Topic::Account, &number.span)
+        && !NO_ACCOUNT.is_match(number.before)
+        && !COUNTED.is_match(number.behind);
+    (bank || account).then_some(Kind::BANK_ACCOUNT)
+}
+
+/// What has a word for accounts and is about none.
+static NO_ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?:(?:in|into|on|no|take) account(?: of)?|compte(?:[ -]rendu| tenu d[eu]s?|[- ]tours)|a/c)[\s:.#]{0,4}$",
+    )
+});
+
+/// Behind a number of things.
+static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)^ (?:cycles|ciclos|cicli|zyklen|pièces|piezas|peças|pezzi|stück|pcs|parts|units|hours|heures|rpm)(?-u:\b)",
+    )
+});
+
+/// `2019-2022`, `2024-06-12`, `12 06 2024`.
+fn is_dated(form: &str, digits: &str) -> bool {
+    match form {
+        "4-4" => are_years(digits),
+        "4-2-2" | "2-2-4" | "4 2 2" | "2 2 4" => is_day(digits),
+        _ => false,
+    }
 }
 
 pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
@@ -102,10 +129,25 @@ mod tests {
             ("routing number 011000015", "011000015"),
             ("sort code: 12-34-56", "12-34-56"),
             ("account no. 12345678", "12345678"),
+            ("Account numbers: 12345678 and other", "12345678"),
             ("Kontonummer 1234 567 890", "1234 567 890"),
             ("BIC: COBADEFFXXX", "COBADEFFXXX"),
             ("SWIFT code is DEUTDEFF", "DEUTDEFF"),
             ("ABA 021000021", "021000021"),
+            ("account 2024 06 99", "2024 06 99"),
+            ("A/C no. 1234567890", "1234567890"),
+            (
+                "Cuenta bancaria: 2100 0418 45 0200051332",
+                "2100 0418 45 0200051332",
+            ),
+            (
+                "Compte bancaire (RIB) : 30004 00003 12345678901 85",
+                "30004 00003 12345678901 85",
+            ),
+            (
+                "Numer konta: 61 1090 1014 0000 0712 1981 2874",
+                "61 1090 1014 0000 0712 1981 2874",
+            ),
             ("IFSC HDFC0001234", "HDFC0001234"),
         ] {
             assert_eq!(all(text), [detail], "{text}");
@@ -123,6 +165,13 @@ mod tests {
             "the account was opened on 12.03.2024",
             "account for order 12345678",
             "account controller 2019-2022",
+            "Service account created 2024-06-12 by IT.",
+            "https://acct.blob.core.windows.net/c?sv=2022-11-02&sig=x",
+            "Take into account 1500000 cycles",
+            "Compte tenu de 120000 pièces",
+            "Compte-tours 150000",
+            "A linha conta 150000 ciclos",
+            "A/C 4711234 compressor",
         ] {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }

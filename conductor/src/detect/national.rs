@@ -8,6 +8,8 @@ mod britain;
 mod continent;
 mod india;
 
+pub(super) use self::continent::is_day;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -17,10 +19,11 @@ use super::{
     cue::{Cues, FILLER, Topic},
     number::Number,
     pattern::{Raw, compiled},
+    word::window_before,
 };
 
 /// The number of a person or company that consists of digits alone.
-pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
+pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
     america::of_digits(number, cues)
         .or_else(|| britain::of_digits(number, cues))
         .or_else(|| continent::of_digits(number, cues))
@@ -35,6 +38,7 @@ static CODE: LazyLock<Regex> = LazyLock::new(|| {
         r"|(?<dni>[0-9]{8}[ -]?[A-Z]|[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}[ -]?[A-Z]|[XYZ][ -]?[0-9]{7}[ -]?[A-Z])",
         r"|(?<fiscal>[A-Z]{3} ?[A-Z]{3} ?[0-9LMNPQRSTUV]{2} ?[ABCDEHLMPRST] ?[0-9LMNPQRSTUV]{2} ?[A-Z][0-9LMNPQRSTUV]{3} ?[A-Z])",
         r"|(?<pan>[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z])",
+        r"|(?<pension>[0-9]{2} ?[0-9]{6} ?[A-Z] ?[0-9]{3})",
         r"|(?<nir>[12] ?[0-9]{2} ?[0-9]{2} ?2[AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2})",
         r"|(?<cnpj>[A-Z0-9]{2}\.?[A-Z0-9]{3}\.?[A-Z0-9]{3}/?[A-Z0-9]{4}-?[0-9]{2})",
         r")\b",
@@ -44,7 +48,11 @@ static CODE: LazyLock<Regex> = LazyLock::new(|| {
 /// An identity card or a passport by what is said of it: letters and digits, at least five of these.
 static PAPER: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&format!(
-        r"{FILLER}(?<v>[A-Za-z]{{0,3}}[ -]?[0-9A-Za-z]{{5,18}})\b"
+        concat!(
+            r"{}(?:(?i:(?:dokumenten|dokument|document|licen[cs]e)[ -]?(?:nummer|nr|number|no)\.?)[\s:=#]{{0,4}})?",
+            r"(?<v>[A-Za-z]{{0,3}}[ -]?[0-9A-Za-z]{{5,18}})\b"
+        ),
+        FILLER
     ))
 });
 
@@ -65,11 +73,17 @@ static VAT: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The number of a person with a German health insurance.
 static INSURED: LazyLock<Regex> =
-    LazyLock::new(|| compiled(&format!(r"{FILLER}(?<v>[A-Z][0-9]{{9}})\b")));
+    LazyLock::new(|| compiled(&format!(r"{FILLER}{CLOSED}(?<v>[A-Z][0-9]{{9}})\b")));
+
+/// Between a word in brackets and its value.
+const CLOSED: &str = r"(?:\)[\s:=#]{0,4})?";
 
 /// The number of a patient, which each hospital makes as it likes.
-static PATIENT: LazyLock<Regex> =
-    LazyLock::new(|| compiled(&format!(r"{FILLER}(?<v>[A-Za-z]{{0,3}}-?[0-9]{{5,12}})\b")));
+static PATIENT: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(&format!(
+        r"{FILLER}{CLOSED}(?<v>[A-Za-z]{{0,3}}-?(?:[0-9]{{5,12}}|[0-9]{{2,4}}(?:-[0-9]{{2,6}}){{1,3}}))\b"
+    ))
+});
 
 /// Adds all that have letters in them.
 pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
@@ -84,7 +98,12 @@ pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
         let span = whole.range();
         let has = |name: &str| groups.name(name).is_some();
         let kind = if has("nino") {
-            britain::is_insurance(whole.as_str(), &code, &span, cues).then_some(Kind::NATIONAL_ID)
+            let before = window_before(text, span.start, 40);
+            britain::is_insurance(whole.as_str(), &code, &span, before, cues)
+                .then_some(Kind::NATIONAL_ID)
+        } else if has("pension") {
+            (cues.near(Topic::SocialSecurity, &span) || continent::is_pension(&code))
+                .then_some(Kind::NATIONAL_ID)
         } else if has("dni") {
             continent::is_identity(whole.as_str(), &code, &span, cues).then_some(Kind::NATIONAL_ID)
         } else if has("fiscal") {

@@ -9,7 +9,8 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         Topic::SocialSecurity,
         "ssn|ssns|social security|social security number|social security no|social security numbers|soc sec|\
          seguro social|itin|individual taxpayer identification number|taxpayer id|\
-         taxpayer identification number",
+         taxpayer identification number|sozialversicherungsnummer|sozialversicherungs nr|sv nummer|sv nr|sv.-nr|\
+         rentenversicherungsnummer|rvnr",
     ),
     (
         Topic::UsTax,
@@ -36,19 +37,19 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
     (
         Topic::Vat,
         "ust id|ust idnr|ust id nr|ust-id-nr|ust-id.nr|umsatzsteuer id|umsatzsteuer identifikationsnummer|\
-         umsatzsteueridentifikationsnummer|vat|vat id|vat number|vat no|vat reg no|vat registration number|\
+         umsatzsteueridentifikationsnummer|vat|vat id|vat number|vat no|vat reg|vat reg no|nip|vat registration number|\
          p.iva|p. iva|piva|partita iva|numero di partita iva|codice iva|uid nummer|tva|n° tva|numéro de tva|\
          tva intracommunautaire|nif iva|btw|btw nummer|btw id|btw nr|momsnummer|moms nr|alv numero|dič",
     ),
     (
         Topic::Insured,
-        "kvnr|kv nr|krankenversichertennummer|versichertennummer|versicherten nr|versichertennr|\
+        "kvnr|kv nr|krankenversichertennummer|versichertennummer|versicherten nr|vers.-nr|vers nr|vers.nr|versichertennr|\
          krankenversicherungsnummer|krankenversicherung",
     ),
     (
         Topic::Patient,
         "mrn|medical record number|medical record no|medical record|medical record id|patient id|\
-         patient number|patient no|patienten id|patientennummer|patienten nr|fallnummer|fall nr|aufnahmenummer|\
+         patient number|patient no|patienten id|patientennummer|patienten nr|pat.-nr|pat nr|pat.nr|fallnummer|fall nr|aufnahmenummer|\
          numéro de patient|dossier patient|IPP|historia clínica|historia clinica|número de historia clínica|NHC|\
          cartella clinica|cartella clinica n|numero di cartella clinica|patiëntnummer|patientnummer|prontuário|\
          número do prontuário",
@@ -57,7 +58,7 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         Topic::IdentityCard,
         "personalausweis|personalausweisnummer|personalausweis nr|ausweisnummer|ausweis nr|ausweis|\
          identity card|id card|identity card number|id card number|carte d'identité|carta d'identità|\
-         identiteitskaart|perso nr|dokumentennummer",
+         identiteitskaart|perso nr",
     ),
     (
         Topic::Spanish,
@@ -89,8 +90,8 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         Topic::Paper,
         "passport|passport number|passport no|reisepass|reisepassnummer|passnummer|passeport|pasaporte|\
          passaporto|paspoort|paspoortnummer|passaporte|driver's license|driver's license number|\
-         driver’s license|drivers license|driver license|driver's licence|drivers licence|driving licence|\
-         driving license|driving licence number|licence number|license number|führerschein|\
+         driver’s license|drivers license|driver license|driver's licence|driver licence|drivers licence|driving licence|\
+         driving license|driving licence number|driving license number|führerschein|\
          führerscheinnummer|fuehrerschein|permis de conduire|carnet de conducir|permiso de conducir|\
          patente di guida|rijbewijs|rijbewijsnummer|carteira de motorista|cnh|护照|护照号码|パスポート番号|паспорт|\
          visa number|residence permit|aufenthaltstitel",
@@ -99,9 +100,9 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         Topic::Birth,
         "date of birth|birth date|birthdate|birthday|born|born on|dob|d.o.b.|d.o.b|geboren|geboren am|geb.|\
          geb|geburtsdatum|geburtstag|geb.-datum|né le|née le|né|née|ne le|nee le|date de naissance|naissance|\
-         nacido|nacida|nació|nacio|fecha de nacimiento|nacimiento|nato|nata|nato il|nata il|data di nascita|\
+         nacido|nacida|nació|nacio|fecha de nacimiento|f. nac|f.nac|fec. nac|fecha nac|nacimiento|nato|nata|nato il|nata il|data di nascita|\
          nascita|nascido|nascida|nasceu|data de nascimento|nascimento|geboortedatum|geboren op|urodzony|\
-         urodzona|data urodzenia|född|født|syntynyt|narozen|born in|дата рождения|родился|родилась|出生|出生日期|\
+         urodzona|ur.|data urodzenia|född|født|syntynyt|narozen|born in|дата рождения|родился|родилась|出生|出生日期|\
          生日|生年月日|생년월일|doğum tarihi",
     ),
     (
@@ -138,7 +139,7 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         Topic::Plate,
         "license plate|licence plate|license plates|number plate|registration plate|license plate number|\
          vehicle registration|registration number|plate number|plate|plates|vehicle reg|car reg|reg no|\
-         kennzeichen|kfz kennzeichen|amtliches kennzeichen|autokennzeichen|nummernschild|\
+         kennzeichen|kfz kennzeichen|kfz kennz|kennz|amtliches kennzeichen|autokennzeichen|nummernschild|\
          plaque d'immatriculation|immatriculation|immatriculé|immatriculée|plaque|matrícula|matricula|targa|\
          targata|targato|kenteken|kentekenplaat|placa|placas|tablica rejestracyjna|госномер|车牌|车牌号|车牌号码|\
          ナンバープレート|registration",
@@ -158,19 +159,21 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
     ),
     (
         Topic::Account,
-        "account|account number|account no|account num|account nr|acct|acct no|a/c|a/c no|acc no|\
-         bank account|bank account number|bank account no|checking account|savings account|konto|kontonummer|\
+        "account|account number|account numbers|account no|account num|account nr|acct|acct no|a/c|a/c no|acc no|\
+         bank account|bank account number|bank account no|checking account|savings account|konto|kontonummer|kontonummern|\
          konto nr|kto|kto nr|ktonr|bankverbindung|blz|bankleitzahl|compte|compte bancaire|numéro de compte|\
          cuenta|cuenta bancaria|número de cuenta|conto|conto corrente|numero di conto|rekening|\
-         rekeningnummer|bankrekening|conta|conta corrente|número da conta|clabe|ifsc|账号|账户|帐号|口座番号|\
+         rekeningnummer|bankrekening|numer konta|nr konta|konta|numer rachunku|nr rachunku|rachunek|RIB|conta|conta corrente|número da conta|clabe|ifsc|账号|账户|帐号|口座番号|\
          номер счета|номер счёта",
     ),
     (
         Topic::Goods,
         "part|part number|part no|p/n|order|order number|order no|serial|serial number|serial no|s/n|article|\
-         item|item no|model|batch|lot|ticket|invoice|version|isbn|sku|ean|gtin|tracking|tracking number|\
-         purchase order|po number|work order|revision|firmware|artikel|artikelnummer|artikelnr|teil|\
-         teilenummer|teilenr|bestellung|bestellnummer|bestellnr|auftrag|auftragsnummer|auftragsnr|rechnung|\
+         item|item no|unit|material|material no|material number|materialnummer|drawing|drawing no|drawing number|dwg|\
+         zeichnung|zeichnungsnr|zeichnungsnummer|asset|asset tag|tag no|tag number|RMA|REACH|reach registration|\
+         reach registration no|job no|job number|sscc|nve|pallet|palette|model|batch|lot|ticket|invoice|version|isbn|sku|ean|gtin|tracking|tracking number|\
+         purchase order|po number|work order|revision|firmware|artikel|artikelnummer|artikelnr|art nr|art.-nr|art.nr|teil|\
+         teilenummer|teilenr|teile nr|bestellung|bestellnummer|bestellnr|auftrag|auftragsnummer|auftragsnr|rechnung|\
          rechnungsnummer|charge|chargennummer|seriennummer|serien nr|typ|commande|facture|référence|pièce|\
          numéro de série|pedido|factura|fattura|ordine|pieza|pezzo|número de serie|numero di serie|onderdeel|\
          onderdeelnummer|serienummer|bestelling|factuur|nota fiscal|peça|订单|订单号|序列号",

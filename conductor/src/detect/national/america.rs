@@ -6,7 +6,7 @@ use super::super::{
     number::Number,
 };
 
-pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
+pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
     let digits = number.digits.as_str();
     let near = |topic| cues.near(topic, &number.span);
     match number.form.as_str() {

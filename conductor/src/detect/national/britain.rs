@@ -1,14 +1,17 @@
 //! The United Kingdom.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
 
 use super::super::{
     Kind, check,
     cue::{Cues, Topic},
     number::Number,
+    pattern::compiled,
 };
 
-pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
+pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
     let form = matches!(number.form.as_str(), "10" | "3 3 4" | "3-3-4");
     (form && is_health(&number.digits) && cues.near(Topic::Nhs, &number.span))
         .then_some(Kind::HEALTH_ID)
@@ -21,19 +24,25 @@ fn is_health(digits: &str) -> bool {
     digit < 10 && digits[9..] == digit.to_string() && !check::is_uniform(digits)
 }
 
-/// A national insurance number. It has no check digit: apart from spaces at the usual places, one that follows a word for
-/// goods is a part's.
+/// What makes a number somebody's.
+static OWNED: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)(?-u:\b)(?:my|your|his|her|their)(?-u:\b)[^.\n]{0,24}$"));
+
+/// What makes a number an instrument's; in German the word is that of a day, so that it stands for goods here alone.
+static TAG: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)(?-u:\b)tag[ .:#]{0,3}$"));
+
+/// A national insurance number. It has no check digit: many parts are numbered so, apart from the spaces at the usual
+/// places.
 pub(super) fn is_insurance(
     written: &str,
     code: &str,
     span: &Range<usize>,
+    before: &str,
     cues: &Cues<'_>,
 ) -> bool {
     let issued = !["BG", "GB", "KN", "NK", "NT", "TN", "ZZ"].contains(&&code[..2]);
-    let shown = if written.contains(|c: char| c.is_ascii_lowercase()) {
-        cues.near(Topic::NationalInsurance, span)
-    } else {
-        written.len() == 13 || !cues.of_goods(span)
-    };
-    issued && shown
+    let shouted = !written.contains(|c: char| c.is_ascii_lowercase());
+    let usual = written.len() == 13 || OWNED.is_match(before);
+    let shown = shouted && usual && !cues.of_goods(span) && !TAG.is_match(before);
+    issued && (shown || cues.near(Topic::NationalInsurance, span))
 }

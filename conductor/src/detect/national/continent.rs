@@ -8,14 +8,14 @@ use super::super::{
     number::Number,
 };
 
-pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
+pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
     let digits = number.digits.as_str();
     let near = |topic| cues.near(topic, &number.span);
     if is_tax_form(&number.form) && cues.before(Topic::GermanTaxNumber, &number.span) {
         return Some(Kind::TAX_ID);
     }
     let person = match digits.len() {
-        15 => is_french(digits),
+        15 => (is_french_form(&number.form) || near(Topic::French)) && is_french(digits),
         13 => near(Topic::French) && is_french_body(digits),
         11 => (near(Topic::GermanTax) || near(Topic::GermanTaxNumber)) && is_german(digits),
         9 => near(Topic::Bsn) && is_dutch(digits),
@@ -23,6 +23,18 @@ pub(super) fn of_digits(number: &Number, cues: &Cues<'_>) -> Option<Kind> {
         _ => false,
     };
     person.then_some(Kind::NATIONAL_ID)
+}
+
+/// Whether the French NIR is written so: at one go, or parted between its fields, the first of which is one digit.
+fn is_french_form(form: &str) -> bool {
+    let lengths = form.split([' ', '-', '.']);
+    let lengths: Vec<usize> = lengths.filter_map(|length| length.parse().ok()).collect();
+    let mut end = 0;
+    matches!(lengths[..], [1, ..] | [13, 2] | [15])
+        && lengths.iter().all(|length| {
+            end += length;
+            matches!(end, 1 | 3 | 5 | 7 | 10 | 13 | 15)
+        })
 }
 
 /// How the German states write the number of a tax office, and in one for all states.
@@ -64,6 +76,28 @@ pub(super) fn is_insured(code: &str) -> bool {
         .map(|product| product / 10 + product % 10)
         .sum();
     all.len() == 11 && (sum % 10).to_string() == last
+}
+
+/// The German pension number: office, day of birth, letter, serial and check digit, the letter as its place in the alphabet.
+pub(super) fn is_pension(code: &str) -> bool {
+    const WEIGHTS: [u32; 12] = [2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1];
+    let Some((head, rest)) = code.split_at_checked(8) else {
+        return false;
+    };
+    let Some((letter, rest)) = rest.split_at_checked(1) else {
+        return false;
+    };
+    let place = u32::from(letter.as_bytes()[0].wrapping_sub(b'@'));
+    let all = format!("{head}{place:02}{rest}");
+    let sum: u32 = all
+        .chars()
+        .filter_map(|c| c.to_digit(10))
+        .zip(WEIGHTS)
+        .map(|(digit, weight)| digit * weight)
+        .map(|product| product / 10 + product % 10)
+        .sum();
+    let born = matches!(code[2..4].parse(), Ok(1..=31)) && matches!(code[4..6].parse(), Ok(1..=12));
+    all.len() == 13 && born && all.ends_with(&(sum % 10).to_string())
 }
 
 /// The German tax number: the first ten digits have one that occurs twice or thrice and no other twice; the last is
@@ -117,7 +151,7 @@ pub(super) fn is_identity(written: &str, code: &str, span: &Range<usize>, cues: 
 }
 
 /// `20241123`, `23112024`.
-fn is_day(digits: &str) -> bool {
+pub(in crate::detect) fn is_day(digits: &str) -> bool {
     let part = |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse().ok());
     let day = |year: Option<u32>, month: Option<u32>, day: Option<u32>| {
         matches!(
