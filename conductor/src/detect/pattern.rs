@@ -39,7 +39,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     card::find(&digits, &cues, found);
     stripe::find(text, found);
     network::find(text, found);
-    phone::find(&digits, found);
+    phone::find(&digits, &cues, found);
     number::each(&digits, |number| {
         let kind = national::of_digits(number, &cues).or_else(|| bank::of_digits(number, &cues));
         let taken = kind.is_some();

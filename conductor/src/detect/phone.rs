@@ -11,6 +11,7 @@ use regex::Regex;
 use self::form::{LONGEST, Number, SHORTEST, is_area_code};
 use super::{
     Kind,
+    cue::{Cues, Topic},
     group::Digits,
     pattern::{Raw, compiled},
     word::{inside_word, window_after, window_before},
@@ -20,18 +21,41 @@ use super::{
 /// before it.
 static CUE: LazyLock<Regex> = LazyLock::new(|| {
     compiled(concat!(
-        r"(?i)(?:(?:(?:\b|_)(?:phone|tel|telephone|telefon|tél|téléphone|teléfono|telefono|mobile|mobil|móvil|mob|celular|cellulare|gsm",
-        r"|fax|handy|whatsapp|(?:telefon|handy|mobil|ruf|fax)(?:nummer|nr)|durchwahl)|(?-i:[a-z](?:Phone|Tel|Mobile|Fax)))",
+        r"(?i)(?:(?:(?:\b|_)(?:phone|tel|telephone|telefon|tél|téléphone|teléfono|telefono",
+        r"|fax|whatsapp|(?:telefon|handy|mobil|ruf|fax)(?:nummer|nr)|durchwahl)|(?-i:[a-z](?:Phone|Tel|Mobile|Fax)))",
         r"(?:[_ -]?(?:number|no|nr|num))?(?:\b|_)[^0-9+(]{0,16}",
+        r"|(?:\b|_)(?:mobile|mobil|móvil|mob|celular|cellulare|gsm|handy)(?:[_ -]?(?:phone|number|no|nr|num|is|ist|es|è|é)\b){0,3}[^0-9+(\pL]{0,16}",
         r"|\b(?:answering at|contact (?:no|nr|number)|reach (?:me|us|him|her|them|you) (?:at|on|under)|erreichbar unter)\b[^0-9+(]{0,16}",
-        r"|\b(?:cell|call|sms|dial|ring|extension|ext)\b(?: (?:me|us|him|her|them|back|number|at|on|under)\b){0,2}[^0-9+(\pL]{0,6})$",
+        r"|(?:^|[^-\pL])(?:cell|call|sms|dial|ring|extension|ext)\b(?: (?:me|us|him|her|them|back|number|at|on|under)\b){0,2}[^0-9+(\pL]{0,6})$",
     ))
 });
 
 /// Words that say so behind the number.
 static CUE_BEHIND: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)^(?:x[0-9]{1,6})?\s?[-(]?\s?(?:office|fax|mobile|cell|home|work|phone|mobil|handy)\b",
+        r"(?i)^(?:x[0-9]{1,6})?\s?[-(]?\s?(?:office|fax|mobile|cell|home|work|phone|mobil|handy)(?:\s?[),.;/]|\s*\n|\s*$)",
+    )
+});
+
+/// Behind what is measured or counted, or a part's number.
+static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(concat!(
+        r"^ ?(?:(?i:pcs|pieces|stück|stk|times|pulses|counts|cycles|rev|uhr|rpm|bar|liter|grad|mm|cm|kg|khz|hz)",
+        r"|[mk]?[VAW]|k?Nm?|m|ms|s|min|l)(?:[^\p{L}.]|$)",
+    ))
+});
+
+/// A number right behind a word for goods.
+static OF_GOODS: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"^(?:[ :#=.(]|(?i:(?-u:\b)(?:number|no|nr|nummer|code|id|is|ist|are)(?-u:\b))|n[°º]|№){0,8}(?<v>[0-9])",
+    )
+});
+
+/// Before readings, and bytes that are sent.
+static READ: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?-u:\b)(?:[rt]x|adc|bytes?|counts?|frame|hex|payload|raw|readings?|registers?|samples?|values?|messwerte|werte)[ :=>]{0,3}$",
     )
 });
 
@@ -45,23 +69,32 @@ static DAY: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// What makes "cell" before a number one of a battery or a plant.
+/// The same with a short year, and what may go on with it.
+static SHORT_DAY: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?-u:\b)(?<day>(?<a>[0-9]{1,2})[-./](?<b>[0-9]{1,2})[-./][0-9]{2})(?-u:\b)(?<more>[-./]?[0-9]?)",
+    )
+});
+
+/// What makes "cell" before a number one of a battery or a plant, and "call" one of a program.
 static NO_CALL: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?-u:\b)(?:(?:batter(?:y|ies)|akku|voltage)(?-u:\b)[^.\n]{0,24}|(?:flow|fuel|load|pack|production|robot|solar|weld(?:ing)?)[ -])(?-u:\b)cell[^\pL]{0,6}$",
+        r"(?i)(?-u:\b)(?:(?:batter(?:y|ies)|akku|voltage)(?-u:\b)[^.\n]{0,24}|(?:flow|fuel|load|pack|production|robot|solar|weld(?:ing)?)[ -])(?-u:\b)cell[^\pL]{0,6}$|(?-u:\b)(?:function|system|procedure|method|api) call[^\pL]{0,6}$",
     )
 });
 
 /// As many bytes before a number say what it is.
 const REACH: usize = 40;
 
-pub(super) fn find(digits: &Digits<'_>, found: &mut Vec<Raw>) {
+pub(super) fn find(digits: &Digits<'_>, cues: &Cues<'_>, found: &mut Vec<Raw>) {
     let groups = &digits.groups;
+    let goods = cues.values(Topic::Goods, &OF_GOODS);
     let search = Search {
         digits,
         text: digits.text,
         groups,
         taken: days_and_times(digits.text, groups),
+        goods: goods.map(|digit| digit.start).collect(),
     };
     let mut at = 0;
     while at < groups.len() {
@@ -95,12 +128,39 @@ fn days_and_times(text: &str, groups: &[Range<usize>]) -> Vec<bool> {
         before || after
     };
     let mut taken: Vec<bool> = groups.iter().map(time).collect();
-    for day in DAY.find_iter(text) {
-        let first = groups.partition_point(|group| group.start < day.start());
-        let last = groups.partition_point(|group| group.start < day.end());
+    for day in DAY
+        .find_iter(text)
+        .map(|day| day.range())
+        .chain(short_days(text))
+    {
+        let first = groups.partition_point(|group| group.start < day.start);
+        let last = groups.partition_point(|group| group.start < day.end);
         taken[first..last].fill(true);
     }
     taken
+}
+
+/// Days such as `02.06.24` that no word says to be telephone numbers.
+fn short_days(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    SHORT_DAY.captures_iter(text).filter_map(|groups| {
+        let day = groups.name("day")?;
+        let value = |name: &str| {
+            groups
+                .name(name)
+                .and_then(|part| part.as_str().parse().ok())
+        };
+        let (a, b) = (value("a").unwrap_or(0), value("b").unwrap_or(0));
+        let real = matches!((a, b), (1..=31, 1..=12) | (1..=12, 1..=31));
+        let more = groups.name("more").is_some_and(|more| more.len() > 1);
+        let behind = text[..day.start()].ends_with(['.', '-', '/']);
+        let cued = || is_cue(window_before(text, day.start(), REACH));
+        (real && !more && !behind && !cued()).then(|| day.range())
+    })
+}
+
+/// Whether a text before a number announces it.
+fn is_cue(window: &str) -> bool {
+    CUE.is_match(window) && !NO_CALL.is_match(window)
 }
 
 struct Search<'t> {
@@ -108,6 +168,8 @@ struct Search<'t> {
     text: &'t str,
     groups: &'t [Range<usize>],
     taken: Vec<bool>,
+    /// Where the numbers of goods begin.
+    goods: Vec<usize>,
 }
 
 impl Search<'_> {
@@ -165,20 +227,9 @@ impl Search<'_> {
                 .filter_map(|at| self.digits.gap(at))
                 .collect(),
             bracketed: self.text[..self.groups[from].start].ends_with('('),
-            alone: !self.like_neighbour(from, to, from, from.checked_sub(1))
-                && !self.like_neighbour(from, to, to + 1, Some(to + 1)),
+            alone: self.digits.alone(from, to),
+            crowded: self.digits.strays(from, to, 2, 2) > 1,
         }
-    }
-
-    /// Whether the group `beside` goes on with the row that the groups from `from` to `to` are.
-    fn like_neighbour(&self, from: usize, to: usize, gap: usize, beside: Option<usize>) -> bool {
-        let Some(beside) = beside.and_then(|at| self.groups.get(at)) else {
-            return false;
-        };
-        self.digits.gap(gap) == self.digits.gap(to)
-            && self.groups[from..=to]
-                .iter()
-                .any(|group| group.len() == beside.len())
     }
 
     /// The groups from `from` to `to` with what belongs to them, if they are a telephone number.
@@ -192,20 +243,44 @@ impl Search<'_> {
         let core = self.groups[from].start..self.groups[to].end;
         let plus = self.text[..core.start].trim_end_matches('(').ends_with('+');
         let span = self.with_brackets(core, plus);
-        let rest = &self.text[span.end..];
-        let fraction = rest.starts_with('.') && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+        let rest = window_after(self.text, span.end, REACH);
+        let goes_on = |sign: char| {
+            rest.strip_prefix(sign)
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
         let phone = if plus {
-            number.digits() >= 8
+            number.is_international(**cued) && !goes_on('.')
         } else {
-            !fraction
+            !goes_on('.')
                 && !number.is_bits()
                 && ((number.is_written_as_phone()
-                    && !(number.is_pairs() && self.among_bytes(&span)))
-                    || (number.is_local() && (**cued || CUE_BEHIND.is_match(rest))))
+                    && (**cued || !(goes_on('-') || self.is_other(&number, &span))))
+                    || (number.is_local()
+                        && !COUNTED.is_match(rest)
+                        && (**cued || (!self.is_of_goods(&span) && CUE_BEHIND.is_match(rest)))))
         };
         let end = span.end + EXTENSION.find(rest).map_or(0, |extension| extension.end());
         let whole = span.start..end;
         (phone && !inside_word(self.text, &whole)).then_some(whole)
+    }
+
+    /// Whether a number of which no word says that it is one of a telephone is rather of goods, or measured, or sent.
+    fn is_other(&self, number: &Number<'_>, span: &Range<usize>) -> bool {
+        let (before, rest) = (
+            window_before(self.text, span.start, REACH),
+            window_after(self.text, span.end, REACH),
+        );
+        READ.is_match(before)
+            || (number.is_pairs() && self.among_bytes(span))
+            || number.is_times()
+            || COUNTED.is_match(rest)
+            || self.is_of_goods(span)
+    }
+
+    /// Whether a word for goods stands right before it.
+    fn is_of_goods(&self, span: &Range<usize>) -> bool {
+        let digit = self.text[span.clone()].find(|c: char| c.is_ascii_digit());
+        digit.is_some_and(|digit| self.goods.binary_search(&(span.start + digit)).is_ok())
     }
 
     /// Whether a byte in hexadecimal stands beside it: `0A`, or behind it also `CD`.
@@ -242,8 +317,7 @@ impl Search<'_> {
     /// Whether the words before the group `from` announce a number.
     fn is_cued(&self, from: usize) -> bool {
         let before = self.text[..self.groups[from].start].trim_end_matches(['(', '+']);
-        let window = window_before(before, before.len(), REACH);
-        CUE.is_match(window) && !NO_CALL.is_match(window)
+        is_cue(window_before(before, before.len(), REACH))
     }
 }
 

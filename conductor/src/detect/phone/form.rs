@@ -12,6 +12,9 @@ pub(super) const LONGEST: usize = 16;
 /// As few as a number has that only a cue tells from others, apart from three pairs.
 pub(super) const SHORTEST: usize = 7;
 
+/// Fewer digits behind a point are a fraction.
+const LONG_FRACTION: usize = 9;
+
 /// More pairs in a row are readings.
 const MOST_PAIRS: usize = 6;
 
@@ -26,6 +29,8 @@ pub(super) struct Number<'t> {
     pub(super) bracketed: bool,
     /// Whether it is no part of a longer row of such groups.
     pub(super) alone: bool,
+    /// Whether more groups stand beside it than a list's number and one other.
+    pub(super) crowded: bool,
 }
 
 impl Number<'_> {
@@ -98,6 +103,31 @@ impl Number<'_> {
         }
     }
 
+    /// Times of day: `0600 1400 2200`.
+    pub(super) fn is_times(&self) -> bool {
+        self.groups.iter().all(|group| {
+            group.len() == 4
+                && matches!(group[..2].parse(), Ok(0..=23))
+                && matches!(group[2..].parse(), Ok(0..=59))
+        })
+    }
+
+    /// What may follow a plus: a country, which no zero begins, and no measured value; at one go or with 1 of North America
+    /// as many digits as such numbers have.
+    pub(super) fn is_international(&self, cued: bool) -> bool {
+        let first = self.groups[0];
+        let decimal = match self.groups.as_slice() {
+            [_, part] => self.between == ["."] && part.len() < LONG_FRACTION,
+            _ => self.is_decimal(),
+        };
+        let whole = if first.starts_with('1') {
+            self.digits() == 11
+        } else {
+            self.digits() > 8 || self.groups.len() > 1
+        };
+        self.digits() >= 8 && !first.starts_with('0') && !decimal && (whole || cued)
+    }
+
     /// 00, a country and at least nine more digits.
     fn is_abroad(&self) -> bool {
         let mut head = self.groups.iter().flat_map(|group| group.chars());
@@ -106,6 +136,17 @@ impl Number<'_> {
             && head.next().is_some_and(|country| country != '0')
             && self.groups[0].len() != 1
             && (12..=LONGEST).contains(&self.digits())
+            && !self.is_row()
+    }
+
+    /// `0100 0200 0300`, or a part of more groups that are as long.
+    fn is_row(&self) -> bool {
+        let alike = self
+            .groups
+            .iter()
+            .all(|group| group.len() == self.groups[0].len());
+        let padded = self.groups.iter().all(|group| group.starts_with('0'));
+        self.groups.len() > 1 && ((padded && self.groups.len() > 2) || (alike && !self.alone))
     }
 
     /// An area code in brackets.
@@ -137,9 +178,7 @@ impl Number<'_> {
             }
             [2..=6, rest @ ..] => {
                 let fraction = rest.len() == 1 && self.between[0] == ".";
-                // 0100 0200 0300.
-                let row = rest.len() > 1 && self.groups.iter().all(|group| group.starts_with('0'));
-                (9..=12).contains(&self.digits()) && !fraction && !row
+                (9..=12).contains(&self.digits()) && !fraction && !self.is_row()
             }
             _ => false,
         }
@@ -156,7 +195,8 @@ impl Number<'_> {
         let real = self.groups[rest..rest + 2]
             .iter()
             .all(|group| group.starts_with(|digit| digit >= '2'));
-        prefix.is_none_or(|prefix| prefix == "1") && self.alone && (!spaced || real)
+        let apart = real && !self.crowded;
+        prefix.is_none_or(|prefix| prefix == "1") && self.alone && (!spaced || apart)
     }
 
     /// The 5-5 of Indian mobiles; round ones are rather two amounts.
@@ -164,6 +204,7 @@ impl Number<'_> {
         self.lengths() == [5, 5]
             && self.between[0] == " "
             && self.alone
+            && !self.crowded
             && self.groups[0].starts_with(|digit| digit >= '6')
             && !self.groups.iter().all(|group| group.ends_with("00"))
     }

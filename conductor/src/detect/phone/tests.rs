@@ -2,7 +2,7 @@ use super::*;
 
 fn phones(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    find(&Digits::of(text), &mut found);
+    find(&Digits::of(text), &Cues::of(text), &mut found);
     found.into_iter().map(|(span, _)| &text[span]).collect()
 }
 
@@ -13,6 +13,9 @@ fn numbers_are_found_as_people_write_them() {
         "+49 (0)30 123456-78",
         "(+49) 171 1234567",
         "+1-202-555-0143",
+        "+1.2025550143",
+        "+49.1711234567",
+        "+4722123456",
         "+1 (202) 555-0143",
         "0049 30 1234567",
         "00 49 30 1234567",
@@ -52,12 +55,20 @@ fn a_cue_before_or_behind_makes_digits_a_number() {
         ("cellPhone=4155550132", "4155550132"),
         ("Teléfono: 912345678", "912345678"),
         ("contact no 9876543210", "9876543210"),
+        ("you get Ravi on 98765 43210", "98765 43210"),
         ("it must be 06 12 34 56 78", "06 12 34 56 78"),
         ("tel 06 12 34 56 78 FA", "06 12 34 56 78"),
         ("cell 3000 0143", "3000 0143"),
         ("at work 12, my cell 5550143", "5550143"),
         ("my work cell: 5550143", "5550143"),
         ("telephone 02 04 06 08 10", "02 04 06 08 10"),
+        ("tel 06.12.24.56.78", "06.12.24.56.78"),
+        ("Tel. 06-12-24 1030", "06-12-24 1030"),
+        ("phone for the order: 0893 221 085", "0893 221 085"),
+        ("mobile number is 5550143", "5550143"),
+        ("mobile +12345678", "+12345678"),
+        ("555 0143 (mobile)", "555 0143"),
+        ("Ravi, tel: 98765 43210", "98765 43210"),
         ("tel 12 34 56 78 90 12", "12 34 56 78 90 12"),
     ] {
         assert_eq!(phones(text), [number], "{text}");
@@ -123,6 +134,38 @@ fn dates_amounts_and_part_numbers_are_no_telephones() {
         "call 12 14 16 18 20 22 24",
         "battery cell 3000 0000",
         "the load cell: 3000 0000",
+        "Start 02.06.24 17.30 Uhr",
+        "Lieferung 06.12.24 1200 Stück",
+        "Log 06-12-24 1030",
+        "05/06/24 4500 pcs",
+        "O-ring 3700-01234",
+        "chamber liner 0150-20113 rev B",
+        "Würth Art.-Nr. 0893 221 085",
+        "Part 123-456-7890",
+        "Teile-Nr. 0986-479-123",
+        "dwg 068-51374-66",
+        "S/N 0712345678",
+        "Firmware 01.02.12345",
+        "REACH registration no. 01-2119457290-43-0000",
+        "ST,GS,+0001234.5 kg",
+        "Encoder position +12345678 pulses",
+        "offset +0.00123456",
+        "dx=+12.345678",
+        "Counts: 65321 70124",
+        "32539 5544 61983 42351 237",
+        "2926 77 601 417 1509 34",
+        "670 298 1292 mm",
+        "220 380 4000 W",
+        "Shift changes at 0600 1400 2200",
+        "TX 01 04 02 31 88",
+        "0575 2904 0012 1733 0641 0090 3310 0077",
+        "Mobile robot 4711001",
+        "mobile pump unit 4500123456",
+        "Order 1004567 work center WC12",
+        "function call 10000000 times",
+        "call 10000000 times",
+        "Handy scanner 1234567",
+        "GSM modem 8601234567",
     ] {
         assert!(phones(text).is_empty(), "{text}: {:?}", phones(text));
     }
