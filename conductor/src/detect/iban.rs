@@ -10,8 +10,10 @@ use super::{
     word::inside_word,
 };
 
-/// Country and check digits. The boundary is ASCII's, since other scripts need no space before it.
-static HEAD: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)(?-u:\b)[A-Z]{2}[0-9]{2}"));
+/// Country and check digits, perhaps written to their name. The boundary is ASCII's, since other scripts need no space
+/// before it.
+static HEAD: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)(?-u:\b)(?:IBAN)?(?<head>[A-Z]{2}[0-9]{2})"));
 
 /// How long the IBANs of each country are, from the SWIFT registry.
 const LENGTHS: [(&str, usize); 88] = [
@@ -107,11 +109,16 @@ const LENGTHS: [(&str, usize); 88] = [
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let mut end = 0;
-    for head in HEAD.find_iter(text) {
+    for head in HEAD.captures_iter(text) {
+        let (Some(whole), Some(head)) = (head.get(0), head.name("head")) else {
+            continue;
+        };
         if head.start() < end {
             continue;
         }
-        if let Some(span) = valid_from(text, head.start()) {
+        let valid = valid_from(text, head.start())
+            .filter(|span| !inside_word(text, &(whole.start()..span.end)));
+        if let Some(span) = valid {
             end = span.end;
             found.push((span, Kind::IBAN));
         }
@@ -123,22 +130,25 @@ fn valid_from(text: &str, start: usize) -> Option<Range<usize>> {
     let country = text.get(start..start + 2)?.to_ascii_uppercase();
     let (_, length) = LENGTHS.iter().find(|(code, _)| *code == country)?;
     let mut account = Vec::with_capacity(*length);
-    let mut apart = false;
+    let mut last = None;
     for (at, c) in text[start..].char_indices() {
         if c.is_ascii_alphanumeric() {
             account.push((start + at, c.to_ascii_uppercase()));
-            apart = false;
-        } else if apart || !matches!(c, ' ' | '\n' | '\u{a0}' | '\u{202f}' | '-') {
+            last = None;
+        } else if last.is_some_and(|last| last != ' ' || c != ' ')
+            || !matches!(c, ' ' | '\n' | '\u{a0}' | '\u{202f}' | '-' | '.')
+        {
             return None;
         } else {
-            apart = true;
+            // Of two spaces the second lets no third follow.
+            last = Some(if last.is_some() { '.' } else { c });
         }
         if account.len() == *length {
             break;
         }
     }
     let span = start..account.get(length - 1)?.0 + 1;
-    (!inside_word(text, &span) && remainder(&account) == 1).then_some(span)
+    (remainder(&account) == 1).then_some(span)
 }
 
 /// The remainder modulo 97 with the first four characters moved to the end and letters as 10 to 35.
@@ -170,6 +180,8 @@ mod tests {
             "NL91ABNA0417164300",
             "FR14 2004 1010 0505 0001 3M02 606",
             "NO93 8601 1117 947",
+            "DE89  3704 0044 0532 0130 00",
+            "DE89.3704.0044.0532.0130.00",
             "gb29nwbk60161331926819",
         ] {
             assert_eq!(ibans(&format!("to {iban} by Friday")), [iban], "{iban}");
@@ -180,6 +192,10 @@ mod tests {
     fn an_iban_is_found_after_what_looks_like_the_head_of_one() {
         let iban = "DE89 3704 0044 0532 0130 00";
         assert_eq!(ibans(&format!("PO45 {iban}")), [iban]);
+        assert_eq!(
+            ibans("IBANDE89370400440532013000"),
+            ["DE89370400440532013000"]
+        );
         assert_eq!(ibans(&format!("AT12 3456 {iban}.")), [iban]);
         assert_eq!(
             ibans(&format!("{iban} NL91ABNA0417164300 {iban}")),
