@@ -1,6 +1,6 @@
 //! Vehicles: identification numbers (ISO 3779) and licence plates.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{cell::LazyCell, ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
@@ -18,10 +18,11 @@ static VIN: LazyLock<Regex> = LazyLock::new(|| {
 /// Plates by their country's form; what stands before them says that they are plates.
 static PLATE: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&format!(
-        "{FILLER}(?<v>{})(?-u:\\b)",
+        r"{FILLER}(?:(?i:lkw|pkw|kfz|autos?|wagens?|fahrzeugs?|anhängers?|truck|lorry|van|trailer)(?-u:\b)[\s:=]{{1,4}})?(?<v>{})(?-u:\b)",
         concat!(
+            r"(?i:[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} ?[0-9]{1,4}[EH]?)|", // Germany, also in small letters.
             r"[A-Z]{2}[ -]?[0-9]{1,2}[ -]?[A-Z]{1,3}[ -]?[0-9]{4}", // India.
-            r"|[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?[0-9]{1,4}[EH]?",    // Germany.
+            r"|[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?[0-9]{1,4}[EH]?", // Germany.
             r"|[A-Z]{1,3}[ -][0-9]{1,6}[ -]?[A-Z]{0,3}", // Austria, Switzerland, much of America.
             r"|[A-Z]{2}[0-9]{2} ?[A-Z]{3}|[A-Z][0-9]{1,3} ?[A-Z]{3}", // Britain.
             r"|[A-Z]{2}[ -]?[0-9]{3}[ -]?[A-Z]{2}",      // France, Italy.
@@ -45,7 +46,7 @@ static STANDARD: LazyLock<Regex> = LazyLock::new(|| {
 /// Words that are about plates of vehicles and no others.
 static LICENCE: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?:licen[cs]e|number|registration) plates?|kennzeichen|nummernschild|registration|\breg\b|immatricul|matr[íi]cula|targ|kenteken",
+        r"(?i)(?:licen[cs]e|number|registration) plates?|kennz(?:eichen|\.)|nummernschild|registration|\breg\b|immatricul|matr[íi]cula|targ|kenteken",
     )
 });
 
@@ -56,12 +57,47 @@ pub(super) fn find(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
             .filter(|span| is_identification(&text[span.clone()], span, cues))
             .map(|span| (span, Kind::VIN)),
     );
+    let vehicles = LazyCell::new(|| VEHICLE.is_match(text));
     let plates = cues.values(Topic::Plate, &PLATE).filter(|span| {
-        !STANDARD.is_match(&text[span.clone()])
-            || LICENCE.is_match(window_before(text, span.start, 40))
+        let before = window_before(text, span.start, 40);
+        is_plate(&text[span.clone()], before, || *vehicles)
     });
     found.extend(plates.map(|span| (span, Kind::PLATE)));
 }
+
+/// Whether the words before it make it a plate's number, or those of the whole text where there is but "plate".
+fn is_plate(written: &str, before: &str, vehicles: impl FnOnce() -> bool) -> bool {
+    let shouted = !written.contains(|c: char| c.is_ascii_lowercase());
+    let licence = LICENCE.is_match(before) && !MARKING.is_match(before);
+    licence
+        || (shouted && OWN.is_match(written))
+        || (shouted
+            && !STANDARD.is_match(written)
+            && !MARKING.is_match(before)
+            && (!BARE.is_match(before) || vehicles()))
+}
+
+/// "Plate" and no more, which machines have too.
+static BARE: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)(?:^|[^\p{L}])(?:plates?|placas?|plaque)(?:[^\p{L}]|$)"));
+
+/// Brazil's, Britain's and Germany's own forms say enough.
+static OWN: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"^(?:[A-Z]{3}[ -]?[0-9][A-Z0-9][0-9]{2}|[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [0-9]{1,4}[EH]?)$",
+    )
+});
+
+/// Marks of conformity.
+static MARKING: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)(?-u:\b)(?:CE|EX|ATEX|UKCA|UL)[- ]?kennzeichen"));
+
+/// A text about vehicles.
+static VEHICLE: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)licen[cs]e|registration|(?-u:\b)(?:cars?|vehicles?|trucks?|lorry|lorries|van|trailers?|driver|parking|coches?|vehículos?|autos?|carros?|veículos?|camión|camiones|voitures?|véhicules?|matrícula|immatriculation)(?-u:\b)",
+    )
+});
 
 /// Outside North America and China nothing makes the ninth character a check digit, so that a word may stand for it.
 fn is_identification(written: &str, span: &Range<usize>, cues: &Cues<'_>) -> bool {
@@ -129,6 +165,12 @@ mod tests {
             ("License plate is 7ABC123", "7ABC123"),
             ("车牌号京A12345", "京A12345"),
             ("license plate W 123", "W 123"),
+            ("Kennzeichen des LKW: S-AB 1234", "S-AB 1234"),
+            ("Kfz-Kennz.: S-AB 1234", "S-AB 1234"),
+            ("kennzeichen s-ab 1234", "s-ab 1234"),
+            ("Licence plate of the truck: AB12 CDE", "AB12 CDE"),
+            ("the car has the plate AB 123", "AB 123"),
+            ("his plate is AB12 CDE", "AB12 CDE"),
         ] {
             assert_eq!(all(text), [plate], "{text}");
         }
@@ -139,6 +181,12 @@ mod tests {
             "plate DIN 912",
             "end plate: IP 67",
             "base plate M 12",
+            "Mounting plate MP-200",
+            "Orifice plate FO-101",
+            "Name plate: SN 12345",
+            "CE-Kennzeichen: CE 0158",
+            "Ex-Kennzeichen: II 2G",
+            "placa PL-2030",
         ] {
             assert!(all(text).is_empty(), "{text}");
         }
