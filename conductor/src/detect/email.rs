@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use unicode_normalization::char::is_combining_mark;
 
-use super::{Kind, pattern::Raw};
+use super::{Kind, pattern::Raw, word::window_before};
+
+/// As many bytes before an address say whether it is a login.
+const REACH: usize = 40;
 
 /// As long as a local part may be (RFC 5321, 4.5.3.1.1), quotes and escapes included.
 const LONGEST_QUOTED: usize = 130;
@@ -25,9 +28,12 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
         let before = text.get(end..at).unwrap_or_default();
         let local = quoted_part(before).unwrap_or_else(|| local_part(before));
         let host = host_part(&text[at + 1..]);
-        if is_address(local, host) {
-            end = at + 1 + host.len();
-            found.push((at - local.len()..end, Kind::EMAIL));
+        let (start, behind) = (at - local.len(), at + 1 + host.len());
+        let is_login =
+            || is_person(local) && is_login(window_before(text, start, REACH), &text[behind..]);
+        if is_address(local, host, is_login) {
+            end = behind;
+            found.push((start..end, Kind::EMAIL));
         }
         end = end.max(at + 1);
     }
@@ -74,7 +80,7 @@ fn is_letter(c: char) -> bool {
     c.is_alphanumeric() || is_combining_mark(c)
 }
 
-fn is_address(local: &str, host: &str) -> bool {
+fn is_address(local: &str, host: &str, is_login: impl Fn() -> bool) -> bool {
     if local.is_empty() || !host.starts_with(is_letter) || host.contains("..") {
         return false;
     }
@@ -83,7 +89,7 @@ fn is_address(local: &str, host: &str) -> bool {
             host.parse::<Ipv4Addr>().is_ok()
                 || (is_top(top) && !is_version(host) && !UNITS.contains(&top))
         }
-        None => is_person(local) && is_machine(host),
+        None => is_machine(host) && (is_numbered(host) && is_person(local) || is_login()),
     }
 }
 
@@ -112,14 +118,28 @@ fn is_person(local: &str) -> bool {
             .all(|c| is_letter(c) || matches!(c, '.' | '_' | '-' | '\'' | '’'))
 }
 
-/// A host's own name, but no tag and no version such as `v4`. A word alone is a place of something else: `temp@inlet`.
+/// Whether what stands before and behind `name@host` says that somebody is at work on a machine: `ssh ana@fileserver`,
+/// `ana@fileserver:~$`, `mysql://ana@localhost/`.
+fn is_login(before: &str, behind: &str) -> bool {
+    const TOOLS: [&str; 5] = ["ssh ", "scp ", "sftp ", "rsync ", "mosh "];
+    before.ends_with("://")
+        || behind.starts_with(":~")
+        || behind.starts_with(":/")
+        || TOOLS.iter().any(|tool| before.contains(tool))
+}
+
+/// Of hosts with a mere word for a name nobody knows whether they are machines: `temp@inlet`.
+fn is_numbered(host: &str) -> bool {
+    host.contains(|c: char| c.is_numeric() || c == '-')
+}
+
+/// A host's own name, but no tag and no version such as `v4`.
 fn is_machine(host: &str) -> bool {
     let version = host
         .strip_prefix(['v', 'V'])
         .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     host.len() >= 2
         && host.starts_with(char::is_alphabetic)
-        && host.contains(|c: char| c.is_numeric() || c == '-')
         && !version
         && !NO_HOSTS.contains(&host.to_ascii_lowercase().as_str())
 }
@@ -166,6 +186,14 @@ mod tests {
             ["\"ana ruiz\"@x.com", "\"b\"@y.org"]
         );
         assert_eq!(emails("ana@x.com@bob@y.org"), ["ana@x.com", "bob@y.org"]);
+        for (text, login) in [
+            ("ssh -p 2222 ana@fileserver", "ana@fileserver"),
+            ("scp log.txt ana@fileserver:/tmp", "ana@fileserver"),
+            ("ana@fileserver:~$ ls", "ana@fileserver"),
+            ("mysql://ana@localhost/mes", "ana@localhost"),
+        ] {
+            assert_eq!(emails(text), [login], "{text}");
+        }
     }
 
     #[test]

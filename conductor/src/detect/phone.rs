@@ -33,7 +33,7 @@ static CUE: LazyLock<Regex> = LazyLock::new(|| {
 /// Words that say so behind the number.
 static CUE_BEHIND: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)^(?:x[0-9]{1,6})?\s?[-(]?\s?(?:office|fax|mobile|cell|home|work|phone|mobil|handy)(?:\s?[),.;/]|\s*\n|\s*$)",
+        r"(?i)^(?:x[0-9]{1,6})?\s?[-(]?\s?(?:office|fax|mobile|cell|home|work|phone|mobil|handy)(?:\s?[\\),.;/]|\s*\n|\s*$)",
     )
 });
 

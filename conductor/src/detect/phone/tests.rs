@@ -50,6 +50,7 @@ fn a_cue_before_or_behind_makes_digits_a_number() {
         ("Rufnummer: 5550143", "5550143"),
         ("61 51 81 office", "61 51 81"),
         ("9885 1152-Fax", "9885 1152"),
+        ("9885 1152-Office\\, Room 4", "9885 1152"),
         ("{\"phoneNumber\":\"4155550132\"}", "4155550132"),
         ("customer_phone: 4155550132", "4155550132"),
         ("cellPhone=4155550132", "4155550132"),
