@@ -23,6 +23,7 @@ mod field;
 mod form;
 mod glyph;
 mod group;
+mod hl7;
 mod iban;
 mod kind;
 mod lexicon;

@@ -76,8 +76,8 @@ fn table(
         }
         end += 1;
     }
-    // `Reset my password, please` may stand above another such line, hardly above two.
-    let spaced = sign == ',' && text[lines[at].clone()].contains(", ");
+    // `Reset my password, please` may stand above another such line, hardly above two, nor with more commas.
+    let spaced = sign == ',' && headings.len() < 4 && text[lines[at].clone()].contains(", ");
     if rows.len() < if spaced { 2 } else { 1 } {
         return None;
     }
@@ -226,6 +226,10 @@ mod tests {
             (
                 "user, password\nana, hunter22\nbob, hunter33",
                 &["password: hunter22", "password: hunter33"],
+            ),
+            (
+                "ID, Vorname, Geburtsdatum, Telefonnummer\n1, Max, 12.03.1985, 612345678",
+                &["Geburtsdatum: 12.03.1985", "Telefonnummer: 612345678"],
             ),
             ("user;pass\nana;120453", &["user pass: 120453"]),
             ("Ort;Lat;Lon\nA;48.85;2.294", &["Lat: 48.85", "Lon: 2.294"]),

@@ -5,8 +5,8 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::{
-    Kind, bank, birth, card, cue::Cues, email, group::Digits, iban, marking, national, network,
-    number, phone, position, postcode, secret, spoken, street, stripe, vehicle, web,
+    Kind, bank, birth, card, cue::Cues, email, group::Digits, hl7, iban, marking, national,
+    network, number, phone, position, postcode, secret, spoken, street, stripe, vehicle, web,
 };
 
 /// A piece of text and its type, before policy gives it a label.
@@ -53,6 +53,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     postcode::find(text, &cues, found);
     street::find(text, &cues, found);
     position::find(text, &cues, found);
+    hl7::find(text, found);
     without_parts(found);
 }
 

@@ -21,10 +21,10 @@ use super::{
 /// before it.
 static CUE: LazyLock<Regex> = LazyLock::new(|| {
     compiled(concat!(
-        r"(?i)(?:(?:(?:\b|_)(?:phone|tel|telephone|telefon|tél|téléphone|teléfono|telefono",
+        r"(?i)(?:(?:(?:\b|_)(?:phone|tel|telephone|telefon|tél|téléphone|teléfono|telefono|tfno|tlf|tlfn|fone",
         r"|fax|whatsapp|(?:telefon|handy|mobil|ruf|fax)(?:nummer|nr)|durchwahl)|(?-i:[a-z](?:Phone|Tel|Mobile|Fax)))",
         r"(?:[_ -]?(?:number|no|nr|num))?(?:\b|_)[^0-9+(]{0,16}",
-        r"|(?:\b|_)(?:mobile|mobil|móvil|mob|celular|cellulare|gsm|handy)(?:[_ -]?(?:phone|number|no|nr|num|is|ist|es|è|é)\b){0,3}[^0-9+(\pL]{0,16}",
+        r"|(?:\b|_)(?:mobile|mobil|móvil|mob|telemóvel|celular|cellulare|komórka|kom|gsm|handy)(?:[_ -]?(?:phone|number|no|nr|num|is|ist|es|è|é)\b){0,3}[^0-9+(\pL]{0,16}",
         r"|\b(?:answering at|contact (?:no|nr|number)|reach (?:me|us|him|her|them|you) (?:at|on|under)|erreichbar unter)\b[^0-9+(]{0,16}",
         r"|(?:^|[^-\pL])(?:cell|call|sms|dial|ring|extension|ext)\b(?: (?:me|us|him|her|them|back|number|at|on|under)\b){0,2}[^0-9+(\pL]{0,6})$",
     ))

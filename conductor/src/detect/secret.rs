@@ -41,6 +41,7 @@ static FORMED: LazyLock<Regex> = LazyLock::new(|| {
         r"|[0-9a-f]{32}-us[0-9]{1,2}",         // Mailchimp.
         r"|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",  // Airtable.
         r"|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}", // Terraform Cloud.
+        r"|(?:[0-9]{6}-){7}[0-9]{6}\b",        // Recovery of a BitLocker volume.
         r")",
     ))
 });
@@ -120,6 +121,7 @@ mod tests {
             format!("AKIA{}", "ABCD".repeat(4)),
             format!("AIza{}", "a1B2x".repeat(7)),
             format!("xoxb-{}", "123456789012"),
+            format!("{}110011", "123456-".repeat(7)),
         ] {
             let text = format!("use {key} here");
             assert_eq!(secrets(&text), [(key.as_str(), "api_key".to_owned())]);
