@@ -36,7 +36,7 @@ static NUMBER_FIRST: LazyLock<Regex> = LazyLock::new(|| {
 /// `Lange Straße 12`, `Hoofdstraat 12`.
 static NUMBER_LAST: LazyLock<Regex> = LazyLock::new(|| {
     street(
-        r"(?-u:\b)(?<name>(?:\p{Lu}[\p{L}.-]*[ -]){0,3}\p{Lu}[\p{L}-]+(?:straße|strasse|str\.?|weg|platz|allee|gasse|damm|ufer|chaussee|steig|graben|straat|laan|plein|gracht|kade|dijk|singel)|(?:\p{Lu}[\p{L}.-]*[ -]){1,3}(?:Straße|Strasse|Str\.?|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer)|\p{Lu}{3,24}(?:STRASSE|STRAßE|STR\.?|WEG|PLATZ|ALLEE|GASSE|STRAAT|LAAN)|Straße des [0-9]{1,2}\. \p{Lu}\p{L}+)[\s.][1-9][0-9]{0,3}(?:\s?[a-hA-H](?-u:\b))?(?:-[0-9]{1,4})?",
+        r"(?-u:\b)(?<name>(?:\p{Lu}[\p{L}.-]*[ -]){0,3}\p{Lu}[\p{L}-]+(?:straße|strasse|str\.?|weg|platz|allee|gasse|damm|ufer|chaussee|steig|graben|straat|laan|plein|gracht|kade|dijk|singel)|(?:\p{Lu}[\p{L}.-]*[ -]){1,3}(?:Straße|Strasse|Str\.?|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer)|\p{Lu}{2}\p{Lu}+(?:STRASSE|STRAßE|STR\.?|WEG|PLATZ|ALLEE|GASSE|STRAAT|LAAN)|Straße des [0-9]{1,2}\. \p{Lu}\p{L}+)[\s.][1-9][0-9]{0,3}(?:\s?[a-hA-H](?-u:\b))?(?:-[0-9]{1,4})?",
     )
 });
 

@@ -1,6 +1,9 @@
 //! Secrets on a command line: `--password VALUE`, `curl -u name:VALUE`, `mysql -pVALUE`, and in the files of such tools.
 
-use std::sync::LazyLock;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use regex::Regex;
 
@@ -8,41 +11,94 @@ use super::{
     super::{
         Kind,
         pattern::{Raw, compiled, is_placeholder},
+        table::Table,
     },
     value::is_path,
 };
 
-/// The value is the group `v`. Each by itself: one that looks far ahead would go over the rest of the line again for every match
-/// of another.
-static FLAGS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let ways = [
+/// Ways to hand over a secret, each with the words of which one stands in it. Each is a pattern by itself: one that looks far
+/// ahead would go over the rest of the line again for every match of another.
+const WAYS: &[(&str, &str)] = &[
+    (
+        "pass|pwd|secret|token|key",
         concat!(
             r"--?(?:[a-z0-9]+[-_])*(?:password|passwd|passphrase|pass|pwd|secret|token|api-?key|apikey|(?:access|account|auth|master|secret|shared)-?key)",
             r"(?:-value)?(?:\s{1,4}|=)",
         ),
+    ),
+    (
+        "curl|wget|http",
         r"(?:curl|wget|http)\s[^\n|;]*?(?:-u|--user)[\s=]{1,4}[^\s:]+:",
+    ),
+    (
+        "login",
         r"(?:docker|podman|nerdctl|az|cf|helm|oc|skopeo)\s(?:[a-z]+\s)?login\s(?:[^\n|;]*?\s)?-p\s",
+    ),
+    (
+        "sqlcmd|osql|bcp|ipmitool|isql",
         r"(?:sqlcmd|osql|bcp|ipmitool|isql)\s(?:[^\n|;]*?\s)?(?-i:-P)\s?",
+    ),
+    (
+        "plink|pscp|psftp|putty",
         r"(?:plink|pscp|psftp|putty)\s(?:[^\n|;]*?\s)?-pw\s",
+    ),
+    (
+        "freerdp|cmdkey|schtasks",
         r"(?:[xw]freerdp|cmdkey|schtasks)\s(?:[^\n|;]*?\s)?/(?:p|rp|pass|password)[: ]",
+    ),
+    (
+        "smbclient|rpcclient|smbmap|winexe",
         r"(?:smbclient|rpcclient|smbmap|winexe)\s(?:[^\n|;]*?\s)?-U\s?[^\s%]{1,64}%",
-        r"snmp[a-z]{3,12}\s(?:[^\n|;]*?\s)?(?-i:-[cAX])\s",
+    ),
+    ("snmp", r"snmp[a-z]{3,12}\s(?:[^\n|;]*?\s)?(?-i:-[cAX])\s"),
+    (
+        "community",
         r"snmp-server\s{1,4}community\s{1,4}|r[ow]community6?\s{1,4}",
+    ),
+    (
+        "requirepass|masterauth",
         r"(?:requirepass|masterauth)\s{1,4}",
+    ),
+    (
+        "securestring",
         r"convertto-securestring\s{1,4}(?:-string\s{1,4})?",
-        r"wifi:(?:[a-z]:[^;\n]{0,64};){0,4}?p:",
+    ),
+    ("wifi:", r"wifi:(?:[a-z]:[^;\n]{0,64};){0,4}?p:"),
+    (
+        "mysql|mariadb|sshpass|mosquitto|redis-cli|smbclient",
         r"(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|mosquitto_pub|mosquitto_sub|redis-cli|smbclient)\s(?:[^\n|;]*?\s)?-[pPa]\s?",
+    ),
+    (
+        "identified",
         r#"identified\s+by\s{1,4}(?:password\s{1,4})?["']"#,
-        r"login\s{1,4}\S+\s{1,4}password\s{1,4}", // .netrc.
-        r"(?:net\s+use)\s[^\n|;]*?/user:\S+\s{1,4}",
+    ),
+    ("login", r"login\s{1,4}\S+\s{1,4}password\s{1,4}"), // .netrc.
+    ("/user:", r"(?:net\s+use)\s[^\n|;]*?/user:\S+\s{1,4}"),
+    (
+        r"\\",
         r"net\s+use\s{1,4}(?:\S{1,8}\s{1,4})?\\\\\S{1,128}\s{1,4}",
-    ];
+    ),
+];
+
+/// The value is the group `v`.
+static FLAGS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let compile = |way: &str| {
         compiled(&format!(
             r#"(?i)(?:^|[\s"'`(>])(?:{way})["'`]?(?<v>[^\s"'`<>|;-][^\s"'`<>|;]{{2,}})"#
         ))
     };
-    ways.into_iter().map(compile).collect()
+    WAYS.iter().map(|(_, way)| compile(way)).collect()
+});
+
+/// The words, each with its ways, all looked for at once: hardly a text has one.
+static TABLE: LazyLock<Table<Vec<usize>>> = LazyLock::new(|| {
+    let mut ways: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (way, (words, _)) in WAYS.iter().enumerate() {
+        for word in words.split('|') {
+            ways.entry(word).or_default().push(way);
+        }
+    }
+    Table::of_any_case(ways.into_iter().map(|(word, ways)| (word.to_owned(), ways)))
 });
 
 /// What stands behind a flag where its use is explained.
@@ -52,7 +108,13 @@ const NO_VALUES: [&str; 11] = [
 ];
 
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
-    for groups in FLAGS.iter().flat_map(|flag| flag.captures_iter(text)) {
+    let ways: BTreeSet<usize> = TABLE
+        .find(text)
+        .flat_map(|(_, ways)| ways)
+        .copied()
+        .collect();
+    let flags = ways.into_iter().filter_map(|way| FLAGS.get(way));
+    for groups in flags.flat_map(|flag| flag.captures_iter(text)) {
         let Some(value) = groups.name("v") else {
             continue;
         };
