@@ -4,11 +4,12 @@ mod dice;
 mod id;
 mod make;
 mod other;
+mod plant;
 mod sample;
 
 use std::{collections::BTreeMap, ops::Range, path::Path};
 
-use self::{dice::Dice, other::OTHERS, sample::SAMPLES};
+use self::{dice::Dice, other::OTHERS, plant::LINES, sample::SAMPLES};
 use super::{Detectors, search::Search};
 use crate::policy::Policy;
 
@@ -101,6 +102,20 @@ fn of_each_type_nearly_all_is_found_and_nearly_nothing_else() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn hardly_a_line_of_a_plants_logs_holds_anything() {
+    const OF_EACH: usize = 400;
+    let detectors = detectors();
+    let mut dice = Dice::new(11);
+    for (name, make) in LINES {
+        let lines: Vec<String> = (0..OF_EACH).map(|_| make(&mut dice)).collect();
+        let text = lines.join("\n");
+        let found = detectors.find(&text);
+        let wrong: Vec<&str> = found.iter().map(|f| &text[f.span.clone()]).collect();
+        assert!(wrong.len() <= OF_EACH / 100, "{name}: {wrong:?}");
+    }
 }
 
 /// A way to hide a text.
