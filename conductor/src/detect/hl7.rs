@@ -6,9 +6,12 @@ use super::{
     pattern::{Raw, is_placeholder},
 };
 
-/// Segments and those of their fields that speak of a person, counted from 1. Of a field that is said to be a code only the
-/// first component counts; the others say who gave it.
-const SEGMENTS: &[(&str, &[(usize, Kind, bool)])] = &[
+/// The number of a field, from 1, what it holds, and whether that is a code: then only its first component counts, and the
+/// others say who gave it.
+type Field = (usize, Kind, bool);
+
+/// Segments and those of their fields that speak of a person.
+const SEGMENTS: &[(&str, &[Field])] = &[
     (
         "PID",
         &[
@@ -66,7 +69,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
 }
 
 /// Adds what the fields of the segment hold that begins at `start`.
-fn segment(line: &str, start: usize, known: &[(usize, Kind, bool)], found: &mut Vec<Raw>) {
+fn segment(line: &str, start: usize, known: &[Field], found: &mut Vec<Raw>) {
     let mut fields = Vec::new();
     let mut at = start;
     for field in line.split('|') {
