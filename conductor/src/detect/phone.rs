@@ -14,6 +14,7 @@ use super::{
     cue::{Cues, Topic},
     group::Digits,
     pattern::{Raw, compiled},
+    way,
     word::{inside_word, window_after, window_before},
 };
 
@@ -37,12 +38,11 @@ static CUE_BEHIND: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Behind what is measured or counted, or a part's number.
+/// Behind what is counted.
 static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(concat!(
-        r"^ ?(?:(?i:pcs|pieces|stück|stk|times|pulses|counts|cycles|rev|uhr|rpm|bar|liter|grad|mm|cm|kg|khz|hz)",
-        r"|[mk]?[VAW]|k?Nm?|m|ms|s|min|l)(?:[^\p{L}.]|$)",
-    ))
+    compiled(
+        r"(?i)^ ?(?:pcs|pieces|stück|stk|times|pulses|counts|cycles|rev|uhr|cm|liter|grad)(?:[^\p{L}.]|$)",
+    )
 });
 
 /// A number right behind a word for goods.
@@ -163,6 +163,11 @@ fn is_cue(window: &str) -> bool {
     CUE.is_match(window) && !NO_CALL.is_match(window)
 }
 
+/// Whether what stands behind a number says that it is an amount of something.
+fn is_amount(behind: &str) -> bool {
+    way::is_measured(behind) || COUNTED.is_match(behind)
+}
+
 struct Search<'t> {
     digits: &'t Digits<'t>,
     text: &'t str,
@@ -256,7 +261,7 @@ impl Search<'_> {
                 && ((number.is_written_as_phone()
                     && (**cued || !(goes_on('-') || self.is_other(&number, &span))))
                     || (number.is_local()
-                        && !COUNTED.is_match(rest)
+                        && !is_amount(rest)
                         && (**cued || (!self.is_of_goods(&span) && CUE_BEHIND.is_match(rest)))))
         };
         let end = span.end + EXTENSION.find(rest).map_or(0, |extension| extension.end());
@@ -273,7 +278,7 @@ impl Search<'_> {
         READ.is_match(before)
             || (number.is_pairs() && self.among_bytes(span))
             || number.is_times()
-            || COUNTED.is_match(rest)
+            || is_amount(rest)
             || self.is_of_goods(span)
     }
 
