@@ -11,6 +11,7 @@ use super::{
     national::is_day,
     number::Number,
     pattern::{Raw, compiled},
+    way,
 };
 
 /// ISO 9362: bank, country, place, branch.
@@ -54,7 +55,7 @@ pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
         && !is_dated(form, digits)
         && cues.before(Topic::Account, &number.span)
         && !NO_ACCOUNT.is_match(number.before)
-        && !COUNTED.is_match(number.behind);
+        && !way::is_counted(number.behind);
     (bank || account).then_some(Kind::BANK_ACCOUNT)
 }
 
@@ -62,13 +63,6 @@ pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
 static NO_ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
         r"(?i)(?:(?:in|into|on|no|take) account(?: of)?|compte(?:[ -]rendu| tenu d[eu]s?|[- ]tours)|a/c)[\s:.#]{0,4}$",
-    )
-});
-
-/// Behind a number of things.
-static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(
-        r"(?i)^ (?:cycles|ciclos|cicli|zyklen|pièces|piezas|peças|pezzi|stück|pcs|parts|units|hours|heures|rpm)(?-u:\b)",
     )
 });
 

@@ -54,6 +54,9 @@ const SEGMENTS: &[(&str, &[Field])] = &[
 /// A line with fewer fields is hardly a segment.
 const FEWEST: usize = 5;
 
+/// What is around a value that lacks its first or last components.
+const BLANK: [char; 4] = ['^', '&', ' ', '"'];
+
 pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     let mut start = 0;
     for line in text.split(['\n', '\r']) {
@@ -87,9 +90,9 @@ fn segment(line: &str, start: usize, known: &[Field], found: &mut Vec<Raw>) {
         for value in field.split('~') {
             let first = value.split('^').next().unwrap_or_default();
             let said = if *is_code { first } else { value };
-            let bare = said.trim_matches(['^', '&', ' ', '"']);
+            let bare = said.trim_matches(BLANK);
             if bare.len() > 1 && !is_placeholder(bare) {
-                let from = at + (said.len() - said.trim_start_matches(['^', '&', ' ', '"']).len());
+                let from = at + (said.len() - said.trim_start_matches(BLANK).len());
                 found.push((from..from + bare.len(), kind.clone()));
             }
             at += value.len() + 1;
@@ -100,14 +103,10 @@ fn segment(line: &str, start: usize, known: &[Field], found: &mut Vec<Raw>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::typed;
 
     fn fields(text: &str) -> Vec<(&str, String)> {
-        let mut found = Vec::new();
-        find(text, &mut found);
-        found
-            .into_iter()
-            .map(|(span, kind)| (&text[span], kind.to_string()))
-            .collect()
+        typed(text, |found| find(text, found))
     }
 
     #[test]

@@ -234,14 +234,10 @@ fn dotted_on(text: &str, start: usize, end: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::testing::typed;
 
     fn all(text: &str) -> Vec<(&str, String)> {
-        let mut found = Vec::new();
-        find(text, &mut found);
-        found
-            .into_iter()
-            .map(|(span, kind)| (&text[span], kind.to_string()))
-            .collect()
+        typed(text, |found| find(text, found))
     }
 
     #[test]

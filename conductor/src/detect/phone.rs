@@ -38,13 +38,6 @@ static CUE_BEHIND: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Behind what is counted.
-static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(
-        r"(?i)^ ?(?:pcs|pieces|stück|stk|times|pulses|counts|cycles|rev|uhr|cm|liter|grad)(?:[^\p{L}.]|$)",
-    )
-});
-
 /// A number right behind a word for goods.
 static OF_GOODS: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
@@ -165,7 +158,7 @@ fn is_cue(window: &str) -> bool {
 
 /// Whether what stands behind a number says that it is an amount of something.
 fn is_amount(behind: &str) -> bool {
-    way::is_measured(behind) || COUNTED.is_match(behind)
+    way::is_measured(behind) || way::is_counted(behind)
 }
 
 struct Search<'t> {

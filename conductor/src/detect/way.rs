@@ -70,6 +70,19 @@ static UNIT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What stands behind a number of things or of events.
+static COUNT: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(concat!(
+        r"(?i)^ ?(?:ciclos|cicli|counts|cycles|grad|liter|parts|pcs|peças|pezzi|pieces|piezas|pièces|pulses|rev|stk|stück",
+        r"|times|uhr|units|zyklen)(?:[^\p{L}.]|$)",
+    ))
+});
+
+/// Whether it says that things are counted.
+pub(super) fn is_counted(behind: &str) -> bool {
+    COUNT.is_match(behind)
+}
+
 /// Whether what stands behind a number says that it is a length, a time or an amount.
 pub(super) fn is_measured(behind: &str) -> bool {
     UNIT.is_match(behind)
