@@ -51,6 +51,7 @@ mod view;
 mod way;
 mod web;
 mod word;
+mod zone;
 
 use std::ops::Range;
 

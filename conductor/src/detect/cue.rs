@@ -22,6 +22,8 @@ pub(super) enum Topic {
     UsTax,
     Nhs,
     NationalInsurance,
+    /// In the United Kingdom.
+    Taxpayer,
     GermanTax,
     /// Of the German tax office, of a person or a company.
     GermanTaxNumber,

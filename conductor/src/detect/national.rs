@@ -40,6 +40,7 @@ static CODE: LazyLock<Regex> = LazyLock::new(|| {
         r"|(?<pan>[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z])",
         r"|(?<pension>[0-9]{2} ?[0-9]{6} ?[A-Z] ?[0-9]{3})",
         r"|(?<nir>[12] ?[0-9]{2} ?[0-9]{2} ?2[AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2})",
+        r"|(?<curp>[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9])",
         r"|(?<cnpj>[A-Z0-9]{2}\.?[A-Z0-9]{3}\.?[A-Z0-9]{3}/?[A-Z0-9]{4}-?[0-9]{2})",
         r")\b",
     ))
@@ -110,6 +111,8 @@ pub(super) fn codes(text: &str, cues: &Cues<'_>, found: &mut Vec<Raw>) {
             continent::is_fiscal(&code).then_some(Kind::NATIONAL_ID)
         } else if has("pan") {
             india::is_pan(whole.as_str(), &span, cues).then_some(Kind::NATIONAL_ID)
+        } else if has("curp") {
+            america::is_mexican(&code).then_some(Kind::NATIONAL_ID)
         } else if has("nir") {
             continent::is_french(&code).then_some(Kind::NATIONAL_ID)
         } else {

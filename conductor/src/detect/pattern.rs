@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     Kind, bank, birth, card, cue::Cues, email, group::Digits, hl7, iban, marking, national,
-    network, number, phone, position, postcode, secret, spoken, street, stripe, vehicle, web,
+    network, number, phone, position, postcode, secret, spoken, street, stripe, vehicle, web, zone,
 };
 
 /// A piece of text and its type, before policy gives it a label.
@@ -54,6 +54,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     street::find(text, &cues, found);
     position::find(text, &cues, found);
     hl7::find(text, found);
+    zone::find(text, found);
     without_parts(found);
 }
 

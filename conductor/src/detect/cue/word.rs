@@ -26,6 +26,10 @@ pub(super) const WORDS: &[(Topic, &str)] = &[
         "nino|national insurance|national insurance number|ni number|NI no",
     ),
     (
+        Topic::Taxpayer,
+        "utr|utr number|utr no|unique taxpayer reference|unique taxpayer reference number",
+    ),
+    (
         Topic::GermanTax,
         "steuer id|steuerid|steueridentifikationsnummer|steuer identifikationsnummer|identifikationsnummer|\
          idnr|id nr|tin|steuer identnummer|tax id|steuerliche id",

@@ -1,4 +1,4 @@
-//! The United States and Brazil.
+//! The United States, Mexico and Brazil.
 
 use super::super::{
     Kind, check,
@@ -88,4 +88,25 @@ pub(super) fn is_company(code: &str) -> bool {
             };
             code[length..=length] == digit.to_string()
         })
+}
+
+/// The Mexican CURP: of the name, the day of birth, the sex, the state and the name again; the check digit makes the sum
+/// of the places in the alphabet (Ñ among them), times 18 down to 1, a multiple of ten.
+pub(super) fn is_mexican(code: &str) -> bool {
+    let value = |byte: u8| {
+        u32::from(match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'N' => byte - b'A' + 10,
+            _ => byte.wrapping_sub(b'A').wrapping_add(11),
+        })
+    };
+    let sum: u32 = code
+        .bytes()
+        .zip((1..=18).rev())
+        .map(|(byte, weight)| value(byte) * weight)
+        .sum();
+    let part = |from: usize, to: usize| code.get(from..to).and_then(|part| part.parse().ok());
+    code.len() == 18
+        && matches!((part(6, 8), part(8, 10)), (Some(1..=12), Some(1..=31)))
+        && sum.is_multiple_of(10)
 }

@@ -12,9 +12,13 @@ use super::super::{
 };
 
 pub(super) fn of_digits(number: &Number<'_>, cues: &Cues<'_>) -> Option<Kind> {
-    let form = matches!(number.form.as_str(), "10" | "3 3 4" | "3-3-4");
-    (form && is_health(&number.digits) && cues.near(Topic::Nhs, &number.span))
-        .then_some(Kind::HEALTH_ID)
+    let digits = number.digits.as_str();
+    let near = |topic| cues.near(topic, &number.span);
+    match number.form.as_str() {
+        "10" | "3 3 4" | "3-3-4" if is_health(digits) && near(Topic::Nhs) => Some(Kind::HEALTH_ID),
+        "10" | "5 5" if is_taxpayer(digits) && near(Topic::Taxpayer) => Some(Kind::TAX_ID),
+        _ => None,
+    }
 }
 
 /// An NHS number: weights 10 to 2, modulo 11.
@@ -22,6 +26,16 @@ fn is_health(digits: &str) -> bool {
     let sum = check::weighted(&digits[..9], &[10, 9, 8, 7, 6, 5, 4, 3, 2]);
     let digit = (11 - sum % 11) % 11;
     digit < 10 && digits[9..] == digit.to_string() && !check::is_uniform(digits)
+}
+
+/// A unique taxpayer reference: the first digit checks the others, weights 6 to 10 and 5 to 2, modulo 11.
+fn is_taxpayer(digits: &str) -> bool {
+    let sum = check::weighted(&digits[1..], &[6, 7, 8, 9, 10, 5, 4, 3, 2]);
+    let digit = match sum % 11 {
+        rest @ 0..=1 => 2 - rest,
+        rest => 11 - rest,
+    };
+    digits[..1] == digit.to_string()
 }
 
 /// What makes a number somebody's.
