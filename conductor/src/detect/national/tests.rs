@@ -60,7 +60,11 @@ fn numbers_are_found_as_their_countries_write_them() {
         ("BSN 111222333", "111222333", "national_id"),
         ("CPF 529.982.247-25", "529.982.247-25", "national_id"),
         ("cpf: 52998224725", "52998224725", "national_id"),
-        ("CURP PEGR850312MDFRMS08", "PEGR850312MDFRMS08", "national_id"),
+        (
+            "CURP PEGR850312MDFRMS08",
+            "PEGR850312MDFRMS08",
+            "national_id",
+        ),
         ("CNPJ 11.222.333/0001-81", "11.222.333/0001-81", "tax_id"),
         ("CNPJ 12ABC34501DE35", "12ABC34501DE35", "tax_id"),
         ("Aadhaar 2341 2341 2346", "2341 2341 2346", "national_id"),
