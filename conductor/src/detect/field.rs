@@ -1,16 +1,12 @@
-//! Fields of a JSON payload, wherever one stands in a text.
-//!
-//! The scanner follows JSON's form and knows at each value by which path it is reached. It gives up nothing that it saw:
-//! where a text stops being JSON, what came before counts, and it begins anew with the next bracket. One pass, and at most
-//! [`MAX_DEPTH`] levels are told apart; what is deeper belongs to the last of them.
+//! Fields of a JSON payload, by the paths that policy names.
 
 use std::ops::Range;
 
-use super::Kind;
+use super::{
+    Kind,
+    json::{self, Place},
+};
 use crate::policy::source::Field;
-
-/// Levels that are told apart.
-const MAX_DEPTH: usize = 64;
 
 /// The fields that policy names.
 #[derive(Debug, Default)]
@@ -23,169 +19,29 @@ impl Fields {
 
     /// The values of the fields, without the quotes of a text.
     pub(super) fn find(&self, text: &str, raw: &mut Vec<(Range<usize>, Kind)>) {
-        if self.0.is_empty() || !text.contains(['{', '[']) {
+        if self.0.is_empty() {
             return;
         }
-        Scan {
-            fields: &self.0,
-            text: text.as_bytes(),
-            raw,
-            stack: Vec::new(),
-            key: None,
-        }
-        .run();
-    }
-}
-
-/// An object or list that is open.
-struct Level {
-    /// By which name it was reached; a list's members have none.
-    name: Option<String>,
-    list: bool,
-    start: usize,
-}
-
-struct Scan<'a> {
-    fields: &'a [Field],
-    text: &'a [u8],
-    raw: &'a mut Vec<(Range<usize>, Kind)>,
-    stack: Vec<Level>,
-    /// The name that the next value has.
-    key: Option<String>,
-}
-
-impl Scan<'_> {
-    fn run(mut self) {
-        let mut at = 0;
-        while at < self.text.len() {
-            at = match self.text[at] {
-                b'{' | b'[' => {
-                    if self.stack.len() < MAX_DEPTH {
-                        let name = self.key.take();
-                        let list = self.text[at] == b'[';
-                        self.stack.push(Level {
-                            name,
-                            list,
-                            start: at,
-                        });
-                    }
-                    at + 1
-                }
-                b'}' | b']' => {
-                    self.close(at + 1);
-                    at + 1
-                }
-                _ if self.stack.is_empty() => at + 1,
-                b'"' => self.string(at),
-                b',' => {
-                    self.key = None;
-                    at + 1
-                }
-                b if b.is_ascii_whitespace() || b == b':' => at + 1,
-                _ => self.bare(at),
-            };
-        }
-        // What was never closed counts as far as it goes.
-        while !self.stack.is_empty() {
-            self.close(self.text.len());
-        }
-    }
-
-    fn close(&mut self, end: usize) {
-        let Some(level) = self.stack.pop() else {
-            return;
-        };
-        self.key = level.name;
-        self.value(level.start..end);
-        self.key = None;
-    }
-
-    /// A text: a name if a colon follows in an object, a value otherwise.
-    fn string(&mut self, start: usize) -> usize {
-        let mut at = start + 1;
-        while at < self.text.len() && self.text[at] != b'"' {
-            at += if self.text[at] == b'\\' { 2 } else { 1 };
-        }
-        let end = at.min(self.text.len());
-        let after = self.text[end..].iter().skip(1);
-        let colon = after.clone().find(|b| !b.is_ascii_whitespace()) == Some(&b':');
-        let in_list = self.stack.last().is_some_and(|level| level.list);
-        if colon && !in_list && self.key.is_none() {
-            self.key = Some(name(&self.text[start..(end + 1).min(self.text.len())]));
-        } else {
-            self.value(start + 1..end);
-            self.key = None;
-        }
-        end + 1
-    }
-
-    /// A number, `true`, or something that is no JSON.
-    fn bare(&mut self, start: usize) -> usize {
-        let length = self.text[start..]
-            .iter()
-            .take_while(|b| {
-                !matches!(b, b',' | b'}' | b']' | b'{' | b'[' | b'"') && !b.is_ascii_whitespace()
-            })
-            .count();
-        let end = start + length.max(1);
-        self.value(start..end);
-        end
-    }
-
-    fn value(&mut self, span: Range<usize>) {
-        if span.is_empty() || (self.key.is_none() && self.stack.is_empty()) {
-            return;
-        }
-        if only_placeholders(&self.text[span.clone()]) {
-            return;
-        }
-        for field in self.fields {
-            if self.reached_by(&field.path) {
-                self.raw.push((span.clone(), field.kind.clone()));
-                return;
+        json::each(text, |place, span| {
+            let mut fields = self.0.iter();
+            if let Some(field) = fields.find(|field| is_reached(&place, &field.path)) {
+                raw.push((span, field.kind.clone()));
             }
-        }
-    }
-
-    /// Whether the value at hand is reached by this path. The outermost level has no name.
-    fn reached_by(&self, path: &[String]) -> bool {
-        let outer = self.stack.iter().skip(1).map(|level| level.name.as_deref());
-        let mut names = outer.chain((!self.stack.is_empty()).then_some(self.key.as_deref()));
-        let mut parts = path.iter();
-        loop {
-            match (parts.next().map(String::as_str), names.next()) {
-                (Some("**"), Some(_)) | (None, None) => return true,
-                (Some("*"), Some(_)) => {}
-                (Some(part), Some(Some(name))) if part.eq_ignore_ascii_case(name) => {}
-                _ => return false,
-            }
-        }
+        });
     }
 }
 
-/// Whether there are placeholders and nothing else, as after a redaction, which is looked over by these eyes too. In a
-/// list the brackets of one are the list's own.
-fn only_placeholders(value: &[u8]) -> bool {
-    let mut any = false;
-    for part in value.split(|b| matches!(b, b'[' | b']') || b.is_ascii_whitespace()) {
-        if part.is_empty() {
-            continue;
+/// Whether a value is reached by this path.
+fn is_reached(place: &Place<'_>, path: &[String]) -> bool {
+    let (mut parts, mut names) = (path.iter(), place.names());
+    loop {
+        match (parts.next().map(String::as_str), names.next()) {
+            (Some("**"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(part), Some(Some(name))) if part.eq_ignore_ascii_case(name) => {}
+            _ => return false,
         }
-        let digits = part.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-        let name = &part[..part.len() - digits];
-        let numbered = digits > 0 && name.len() > 1 && name.ends_with(b"_");
-        let fits = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
-        if !numbered || !name[0].is_ascii_uppercase() || !name.iter().all(fits) {
-            return false;
-        }
-        any = true;
     }
-    any
-}
-
-/// The text of a name, its escapes resolved.
-fn name(quoted: &[u8]) -> String {
-    serde_json::from_slice(quoted).unwrap_or_else(|_| String::from_utf8_lossy(quoted).into_owned())
 }
 
 #[cfg(test)]

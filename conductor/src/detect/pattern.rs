@@ -5,7 +5,7 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::{
-    Kind, bank, birth, card, cue::Cues, email, group::Digits, hl7, iban, marking, national,
+    Kind, bank, birth, card, cue::Cues, email, fhir, group::Digits, hl7, iban, marking, national,
     network, number, phone, position, postcode, secret, spoken, street, stripe, vehicle, web, zone,
 };
 
@@ -54,6 +54,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     street::find(text, &cues, found);
     position::find(text, &cues, found);
     hl7::find(text, found);
+    fhir::find(text, found);
     zone::find(text, found);
     without_parts(found);
 }

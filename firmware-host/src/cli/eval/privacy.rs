@@ -265,9 +265,13 @@ fn numbers<'s: 'j, 'j>(
     let mut asked = 0u32;
     // Of what patterns found where all that is sensitive is known: how many, and how many touch a part of it.
     let (mut matched, mut right) = (0u32, 0u32);
+    let (mut bytes, mut searching) = (0, Duration::ZERO);
     for judged in judged {
         let pieces = cuts::pieces(judged, cuts);
+        let began = Instant::now();
         let found = patterns.detectors.find(&judged.example.text);
+        searching += began.elapsed();
+        bytes += judged.example.text.len();
         let masked = cuts::masked(&pieces, &found, &patterns.detectors);
         let escalation = patterns.escalation(&found, &pieces);
         asked += u32::from(escalation == Escalation::Approve);
@@ -294,6 +298,7 @@ fn numbers<'s: 'j, 'j>(
         "region_f2": score.regions().f2(),
         "kept_rate": score.kept_rate(),
         "asked_rate": f64::from(asked) / f64::from(rows.max(1)),
+        "pattern_mb_per_s": megabytes(bytes) / searching.as_secs_f64().max(f64::EPSILON),
     });
     if matched > 0 {
         report["pattern_precision"] = json!(f64::from(right) / f64::from(matched));
@@ -307,6 +312,11 @@ fn numbers<'s: 'j, 'j>(
         report["masked_in_full"] = in_full.into();
     }
     report
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a length of text")]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
 }
 
 /// The numbers, one a line.
