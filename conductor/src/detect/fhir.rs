@@ -1,13 +1,15 @@
 //! Patients and other people in the records of clinics (HL7 FHIR, in JSON): which field holds what is fixed, so that even
 //! names have a form.
 
+use std::collections::BTreeMap;
+
 use super::{
     Kind,
     json::{self, Place},
     pattern::Raw,
 };
 
-/// The field by which a resource says what it is; by custom its first.
+/// The field by which a resource says what it is, wherever among its fields.
 const TYPE: &str = "resourceType";
 
 /// Resources that are a person.
@@ -42,25 +44,25 @@ pub(super) fn find(text: &str, found: &mut Vec<Raw>) {
     if !text.contains(TYPE) {
         return;
     }
-    // The resources around a value: how deep their fields are, and whether they are people.
-    let mut around: Vec<(usize, bool)> = Vec::new();
+    // Where each resource begins, and whether it is a person.
+    let mut resources: BTreeMap<usize, bool> = BTreeMap::new();
     json::each(text, |place, span| {
-        let depth = place.names().count();
-        while around.pop_if(|(fields, _)| *fields > depth).is_some() {}
         if ends_with(&place, &[TYPE]) {
-            around.pop_if(|(fields, _)| *fields == depth);
-            around.push((depth, PEOPLE.contains(&&text[span])));
-            return;
+            let is_person = PEOPLE.contains(&&text[span]);
+            resources.extend(place.starts().next_back().map(|start| (start, is_person)));
         }
-        let Some((_, is_person)) = around.last() else {
+    });
+    json::each(text, |place, span| {
+        let own = OWN.iter().map(|field| (field, true));
+        let field = own
+            .chain(OF_OTHERS.iter().map(|field| (field, false)))
+            .find(|((path, _), _)| ends_with(&place, path));
+        let Some(((_, kind), is_own)) = field else {
             return;
         };
-        let own = OWN.iter().filter(|_| *is_person);
-        let field = own
-            .chain(OF_OTHERS)
-            .find(|(path, _)| ends_with(&place, path));
+        let within = place.starts().rev().find_map(|start| resources.get(&start));
         let is_text = text[..span.start].ends_with('"');
-        if let Some((_, kind)) = field.filter(|_| is_text) {
+        if is_text && within.is_some_and(|is_person| *is_person || !is_own) {
             found.push((span, kind.clone()));
         }
     });
@@ -116,11 +118,18 @@ mod tests {
     }
 
     #[test]
+    fn a_resource_may_say_last_what_it_is() {
+        let text = r#"{"birthDate": "1985-03-12", "contact": {"x": 1}, "resourceType": "Patient"}"#;
+        assert_eq!(fields(text), [("1985-03-12", "birth_date".to_owned())]);
+    }
+
+    #[test]
     fn other_json_and_what_is_redacted_holds_nothing() {
         for text in [
             r#"{"name": [{"family": "SKF", "text": "bearing"}], "identifier": [{"value": "6204"}]}"#,
             r#"{"resourceType": "Medication", "identifier": [{"value": "4711"}], "name": [{"text": "Aspirin"}]}"#,
             r#"[{"resourceType": "Patient", "active": true}, {"name": [{"text": "ward 3"}]}]"#,
+            r#"{"resourceType": "Patient", "active": true} and {"name": [{"text": "ward 3"}]}"#,
             r#"{"resourceType": "Device", "name": "pump 4", "value": 3, "subject": {"reference": null}}"#,
             r#"{"resourceType": "Patient", "name": [{"family": "[PERSON_1]"}], "birthDate": "[BIRTH_DATE_1]"}"#,
         ] {

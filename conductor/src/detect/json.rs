@@ -36,6 +36,11 @@ impl Place<'_> {
         let outer = self.stack.iter().skip(1).map(|level| level.name.as_deref());
         outer.chain((!self.stack.is_empty()).then_some(self.key))
     }
+
+    /// Where the objects and lists around it begin, the outermost first.
+    pub(super) fn starts(&self) -> impl DoubleEndedIterator<Item = usize> {
+        self.stack.iter().map(|level| level.start)
+    }
 }
 
 /// An object or list that is open.
